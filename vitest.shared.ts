@@ -1,0 +1,23 @@
+import { basename, join } from "node:path";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+const conditions = ["@continuum/source", "module", "node", "import", "default"];
+
+/**
+ * The vitest configuration that every package shares: tests stand beside the source, other packages are read
+ * from their source (no build needed), and the counts are written to `test-results/` for `npm test` to add up.
+ */
+export function sharedVitestConfig(packageDir: string, test: ViteUserConfig["test"] = {}): ViteUserConfig {
+  return defineConfig({
+    root: packageDir,
+    resolve: { conditions },
+    ssr: { resolve: { conditions } },
+    test: {
+      include: ["src/**/*.test.ts"],
+      passWithNoTests: false,
+      reporters: ["default", "json"],
+      outputFile: { json: join(import.meta.dirname, "test-results", `${basename(packageDir)}.json`) },
+      ...test,
+    },
+  });
+}
