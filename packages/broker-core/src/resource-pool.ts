@@ -1,0 +1,68 @@
+import type { ResourcePoolEntry } from "@continuum/wire-types";
+
+/** What a pool counts beside its bytes; each figure is 0 where the pool has no such notion. */
+export interface PoolCounters {
+  readonly entryCount: number;
+  readonly pinnedCount: number;
+  readonly hitCount: number;
+  readonly missCount: number;
+  readonly evictionCount: number;
+  readonly inflightCount: number;
+}
+
+/**
+ * One consistent measurement of a pool: every figure comes from the same probe.
+ *
+ * `capacityBytes: 0` with `detected: false` means "not under management": such a pool is neither alerted nor acted on.
+ * `pressure` is `usedBytes / capacityBytes`, never clamped, 0 when the capacity is 0.
+ * `stale` says that this is an earlier reading, given again because a new one couldn't be had: nothing is evicted on it.
+ */
+export interface PoolReading {
+  readonly atMs: number;
+  readonly detected: boolean;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly pressure: number;
+  readonly stale: boolean;
+  readonly counters: PoolCounters;
+}
+
+/** A request to free at least `wantBytes`; the pool stops as soon as it has, or when `signal` aborts. */
+export interface EvictionRequest {
+  readonly wantBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** One thing that an eviction deleted, or would have deleted when it was only planning. */
+export interface EvictedItem {
+  readonly key: string;
+  readonly kind: string;
+  /** What the pool expected to free with it, in bytes; null when unknown. */
+  readonly expectedBytes: number | null;
+  readonly reason: string;
+}
+
+/** What a pool says it did. The broker measures for itself: `claimedBytes` is kept beside the measured figure. */
+export interface EvictionResult {
+  readonly claimedBytes: number;
+  readonly deleted: readonly EvictedItem[];
+  /** Filled instead of `deleted` when eviction is switched off: what would have been deleted. */
+  readonly wouldDelete: readonly EvictedItem[];
+  /** Why less than wanted was freed, in one sentence for a person; null when the target was reached. */
+  readonly shortfall: string | null;
+}
+
+/**
+ * A tier with a capacity and a lever: Docker's disk, VRAM, a model cache.
+ *
+ * Implementations throw `PoolError` for what can go wrong outside; the broker contains every throw.
+ */
+export interface ResourcePool {
+  readonly name: string;
+  /** Measures capacity, usage and pressure of one moment. */
+  read(signal: AbortSignal): Promise<PoolReading>;
+  /** The pool's entries, largest first; may be slow, is never called on a tick. */
+  entries(signal: AbortSignal): Promise<readonly ResourcePoolEntry[]>;
+  /** Frees at least `wantBytes` if it safely can, least valuable first. */
+  evict(request: EvictionRequest): Promise<EvictionResult>;
+}
