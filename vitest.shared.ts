@@ -16,7 +16,9 @@ export function sharedVitestConfig(packageDir: string, test: ViteUserConfig["tes
       include: ["src/**/*.test.ts"],
       passWithNoTests: false,
       reporters: ["default", "json"],
-      outputFile: { json: join(import.meta.dirname, "test-results", `${basename(packageDir)}.json`) },
+      outputFile: {
+        json: join(import.meta.dirname, "test-results/@continuum", `${basename(packageDir)}.json`),
+      },
       ...test,
     },
   });
