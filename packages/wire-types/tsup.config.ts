@@ -1,3 +1,3 @@
 import { sharedTsupConfig } from "../../tsup.shared.js";
 
-export default sharedTsupConfig({ index: "src/index.ts" });
+export default sharedTsupConfig({ index: "src/index.ts", commands: "src/gen/commands/index.ts" });

@@ -1,0 +1,22 @@
+import type { CommandName, CommandParams, CommandResult } from "@continuum/wire-types";
+
+/** What a caller may say about one request. */
+export interface CallOptions {
+  /** Ends the request early; it then fails with a ConnectionError `aborted`. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long the request may take, connecting included, in milliseconds; the client's default when absent. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Anything that can carry a command of the contract to the core: what the domain mixins stand on. */
+export interface CommandCaller {
+  call<C extends CommandName>(
+    command: C,
+    params: CommandParams<C>,
+    options?: CallOptions,
+  ): Promise<CommandResult<C>>;
+}
+
+/** A class, as TypeScript's mixins need it. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a mixin's base must take any arguments (TS2545)
+export type Constructor<T> = new (...args: any[]) => T;
