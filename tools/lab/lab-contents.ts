@@ -66,7 +66,7 @@ export class LabContents {
     const seed = options.seed ?? name ?? `dangling ${bytes}`;
     const payload = { path: "payload", mode: 0o644, bytes, content: incompressibleBytes(bytes, seed) };
     const changes = Object.entries(options.labels ?? {}).map(
-      ([key, value]) => `LABEL ${JSON.stringify(key)}=${JSON.stringify(value)}`,
+      ([key, value]) => `LABEL ${quoteInDockerfile(key)}=${quoteInDockerfile(value)}`,
     );
     if (runnable) changes.push(`CMD ${SLEEP}`);
     const input = tarStream(runnable ? [busyboxFile(), payload] : [payload]);
@@ -222,4 +222,9 @@ export class LabContents {
   async #inspect(args: readonly string[]): Promise<string> {
     return (await this.#ports.docker(args, { timeoutMs: 30_000 })).stdout.trim();
   }
+}
+
+/** A quoted word of a Dockerfile instruction, in which nothing is a variable. */
+function quoteInDockerfile(text: string): string {
+  return JSON.stringify(text).replaceAll("$", "\\$");
 }
