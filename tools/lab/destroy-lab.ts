@@ -13,7 +13,6 @@ const TOOL_WITHIN_MS = 10_000;
  * Gives what could not be removed (empty: all is gone).
  */
 export function destroyLab(dir: string): string[] {
-  const sockets = findShimSockets(dir);
   const left = killLabProcesses(dir).map((pid) => `process ${pid}`);
   for (const mount of findMounts(dir)) {
     if (!run("umount", [mount]) && !run("umount", ["-l", mount])) left.push(`mount ${mount}`);
@@ -22,7 +21,6 @@ export function destroyLab(dir: string): string[] {
     // Mounting by `-o loop` lets the device go with its last mount; only a half-made mount leaves one.
     if (!run("losetup", ["-d", device])) left.push(`loop device ${device}`);
   }
-  for (const socket of sockets) rmSync(socket, { force: true });
   removeControlGroups(basename(dir));
   const stillMounted = findMounts(dir);
   if (stillMounted.length > 0) return [...left, ...stillMounted.map((mount) => `mount ${mount}`)];
@@ -40,6 +38,7 @@ export function killLabProcesses(dir: string, scope: LabProcessScope = "all"): n
   for (;;) {
     // Looked for again after each round: a shim may have started something in between.
     const pids = findLabProcesses(dir, scope);
+    if (pids.length === 0) removeShimSockets(dir);
     if (pids.length === 0 || performance.now() > deadline) return pids;
     for (const pid of pids) {
       try {
@@ -61,20 +60,22 @@ export function findMounts(dir: string, mountInfo = readFileSync("/proc/self/mou
     .reverse();
 }
 
-/** containerd keeps its shims' sockets outside the engine's directories; each shim's bundle names its own. */
-function findShimSockets(dir: string): string[] {
+/**
+ * containerd keeps its shims' sockets outside the engine's directories. Each shim's bundle names its own, until the
+ * next containerd on the same data clears the bundles of dead shims away; so this comes right after the killing.
+ */
+function removeShimSockets(dir: string): void {
   const tasks = join(dir, "exec/containerd/daemon/io.containerd.runtime.v2.task/moby");
-  if (!existsSync(tasks)) return [];
-  return readdirSync(tasks).flatMap((id) => {
+  if (!existsSync(tasks)) return;
+  for (const id of readdirSync(tasks)) {
     try {
-      const socket = readFileSync(join(tasks, id, "address"), "utf8")
-        .trim()
-        .replace(/^unix:\/\//, "");
-      return socket.startsWith("/run/containerd/s/") ? [socket] : [];
+      const address = readFileSync(join(tasks, id, "address"), "utf8").trim();
+      const socket = address.replace(/^unix:\/\//, "");
+      if (socket.startsWith("/run/containerd/s/")) rmSync(socket, { force: true });
     } catch {
-      return [];
+      // A bundle that is only half made has no socket yet.
     }
-  });
+  }
 }
 
 function findLoopDevices(image: string): string[] {

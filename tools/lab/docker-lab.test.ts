@@ -117,9 +117,14 @@ describe.skipIf(unavailable !== null)("a real engine", () => {
 
     await lab.restartEngine();
     await lab.docker(["start", "scene-running"]);
+    const id = (await lab.docker(["container", "inspect", "-f", "{{.Id}}", "scene-running"])).stdout.trim();
+    const bundle = join(lab.dir, "exec/containerd/daemon/io.containerd.runtime.v2.task/moby", id);
+    const shimSocket = readFileSync(join(bundle, "address"), "utf8").trim().replace("unix://", "");
+    expect(existsSync(shimSocket)).toBe(true);
     await lab.killEngine();
     expect(lab.enginePid()).toBeNull();
     expect(findLabProcesses(lab.dir, "engine")).toEqual([]);
+    expect(existsSync(shimSocket)).toBe(false);
     await lab.startEngine();
     expect(await verifyScene(scene)).toEqual([]);
 

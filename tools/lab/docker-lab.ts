@@ -22,7 +22,7 @@ export { dockerLabUnavailable } from "./docker-lab-unavailable.js";
 export { parseSize } from "./parse-size.js";
 export { sweepStaleLabs, type SweptLab } from "./sweep-stale-labs.js";
 export type { DfReading } from "./df-reading.js";
-export type { FillResult, LabContents } from "./lab-contents.js";
+export type { BuildImageOptions, FillResult, ImportImageOptions, LabContents } from "./lab-contents.js";
 export type { ToolOutput } from "./run-tool.js";
 
 /** How a lab is made; all of it may be left out. */

@@ -13,7 +13,7 @@ const POLL_EVERY_MS = 50;
 const LOG_TAIL_LINES = 25;
 
 /** Where one engine lives; everything lies below `dir`, except the data root's own filesystem mounted there. */
-export interface EngineOptions {
+interface EngineOptions {
   readonly dir: string;
   readonly dataRoot: string;
   readonly socketPath: string;

@@ -6,7 +6,7 @@ const CHUNK_BYTES = 1 << 20;
 const BLOCK_BYTES = 512;
 
 /** One file of an image: its path in it, its mode, and its content in chunks of `bytes` altogether. */
-export interface ImageFile {
+interface ImageFile {
   readonly path: string;
   readonly mode: number;
   readonly bytes: number;

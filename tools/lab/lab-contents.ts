@@ -10,12 +10,12 @@ import { busyboxFile, incompressibleBytes, tarStream } from "./image-stream.js";
 import type { RunToolOptions, ToolOutput } from "./run-tool.js";
 
 /** The image that containers and builds start from when none is named. */
-export const BUSYBOX_IMAGE = "continuum-lab/busybox:1";
+const BUSYBOX_IMAGE = "continuum-lab/busybox:1";
 const SLEEP = JSON.stringify(["/bin/busybox", "sleep", "2147483647"]);
 const DEFAULT_FILL_IMAGE_BYTES = 48 * 2 ** 20;
 
 /** What the contents of a lab are made with. */
-export interface LabContentsPorts {
+interface LabContentsPorts {
   docker(args: readonly string[], options?: RunToolOptions): Promise<ToolOutput>;
   df(): Promise<DfReading>;
   log(line: string): void;

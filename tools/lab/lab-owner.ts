@@ -6,13 +6,13 @@ const OWNER_FILE = "owner.json";
 const UNOWNED_GRACE_MS = 60_000;
 
 /** The process a lab belongs to: its id, and its start time, because ids are used again. */
-export interface LabOwner {
+interface LabOwner {
   readonly pid: number;
   readonly startTicks: string;
 }
 
 /** Start time of a process in clock ticks since boot (field 22 of its stat); null when it is gone or a zombie. */
-export function readStartTicks(pid: number, procDir = "/proc"): string | null {
+function readStartTicks(pid: number, procDir = "/proc"): string | null {
   try {
     return parseStartTicks(readFileSync(join(procDir, String(pid), "stat"), "utf8"));
   } catch {

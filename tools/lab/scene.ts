@@ -18,7 +18,7 @@ export interface ProtectedScene {
 }
 
 /** What a scene needs of a lab. */
-export type SceneLab = Pick<
+type SceneLab = Pick<
   LabContents,
   | "importImage"
   | "runContainer"
