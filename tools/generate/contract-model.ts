@@ -1,4 +1,4 @@
-import type { FieldShape, NamedShape } from "../contract/shape.js";
+import type { FieldShape, NamedShape, Shape } from "../contract/shape.js";
 
 /** Who may call a command. */
 export type AccessLevel = "public" | "ai-safe" | "admin-only";
@@ -62,30 +62,37 @@ export function toKebabCase(name: string): string {
 }
 
 /** The named types that a shape refers to, sorted. */
-export function referencesOf(fields: readonly FieldShape[]): readonly string[];
-export function referencesOf(shape: FieldShape["shape"]): readonly string[];
-export function referencesOf(of: readonly FieldShape[] | FieldShape["shape"]): readonly string[] {
+export function referencesOf(shape: Shape): readonly string[] {
   const found = new Set<string>();
-  const visit = (shape: FieldShape["shape"]): void => {
-    switch (shape.kind) {
-      case "ref":
-        found.add(shape.name);
-        return;
-      case "array":
-        return visit(shape.items);
-      case "record":
-        return visit(shape.values);
-      case "tuple":
-        return shape.items.forEach(visit);
-      case "union":
-        return shape.members.forEach(visit);
-      case "object":
-        return shape.fields.forEach((field) => visit(field.shape));
-      default:
-        return;
-    }
-  };
-  if ("kind" in of) visit(of);
-  else of.forEach((field) => visit(field.shape));
+  collectReferences(shape, found);
   return [...found].sort();
+}
+
+/** The named types that any of these fields refers to, sorted. */
+export function referencesOfFields(fields: readonly FieldShape[]): readonly string[] {
+  return referencesOf({ kind: "object", fields });
+}
+
+function collectReferences(shape: Shape, into: Set<string>): void {
+  switch (shape.kind) {
+    case "ref":
+      into.add(shape.name);
+      break;
+    case "array":
+      collectReferences(shape.items, into);
+      break;
+    case "record":
+      collectReferences(shape.values, into);
+      break;
+    case "tuple":
+      for (const item of shape.items) collectReferences(item, into);
+      break;
+    case "union":
+      for (const member of shape.members) collectReferences(member, into);
+      break;
+    case "object":
+      for (const field of shape.fields) collectReferences(field.shape, into);
+      break;
+    default:
+  }
 }

@@ -2,7 +2,7 @@ import type { FieldShape } from "../contract/shape.js";
 import {
   type CommandModel,
   type ContractModel,
-  referencesOf,
+  referencesOfFields,
   toKebabCase,
   toPascalCase,
 } from "./contract-model.js";
@@ -31,10 +31,10 @@ function emitCommand(command: CommandModel, folderOf: (name: string) => string):
   const { name, params, results, wholeReply, source } = command;
   const pascal = toPascalCase(name);
   const reply = results.filter((field) => field.name !== "success");
-  const serverResults = referencesOf(results);
-  const imports = [...new Set([...referencesOf(params), ...serverResults])].sort();
+  const serverResults = referencesOfFields(results);
+  const imports = [...new Set([...referencesOfFields(params), ...serverResults])].sort();
   const replyType = wholeReply === null ? emitFields(reply) : emitShape(wholeReply.shape);
-  const validators = referencesOf([...params, ...reply]);
+  const validators = referencesOfFields([...params, ...reply]);
   return `${generatedHeader(source)}import { z } from "zod";
 import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";

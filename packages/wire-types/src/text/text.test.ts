@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import {
+  formatBytes,
+  formatPercent,
+  formatPressureAlert,
+  formatTierRow,
+  type PressureAlert,
+  type TierRow,
+} from "../index.js";
+
+describe("formatBytes", () => {
+  it.each([
+    [0, "0 B"],
+    [999, "999 B"],
+    [1000, "1.0 kB"],
+    [999_949, "999.9 kB"],
+    [999_950, "1.0 MB"],
+    [8_200_000_000, "8.2 GB"],
+    [926_000_000_000, "926.0 GB"],
+    [2 ** 53 - 1, "9.0 PB"],
+  ])("%d is %s", (bytes, text) => {
+    expect(formatBytes(bytes)).toBe(text);
+  });
+});
+
+describe("formatPercent", () => {
+  it.each([
+    [0, "0 %"],
+    [0.92, "92 %"],
+    [0.9999, "99 %"],
+    [1, "100 %"],
+    [1.5, "150 %"],
+    [0.57, "57 %"],
+  ])("%d is %s", (ratio, text) => {
+    expect(formatPercent(ratio)).toBe(text);
+  });
+});
+
+describe("formatPressureAlert", () => {
+  const alert: PressureAlert = {
+    tierName: "docker",
+    tier: "high",
+    pressure: 0.92,
+    bytesFreed: 8_200_000_000,
+    actionTaken: true,
+    atMs: 0,
+  };
+  it("is the contract's one line", () => {
+    expect(formatPressureAlert(alert)).toBe(
+      "📢 PressureAlert tier=docker severity=high pressure=0.92 freed=8.2GB action=evicted",
+    );
+    expect(formatPressureAlert({ ...alert, bytesFreed: 0 })).toMatch(/freed=0B action=stuck$/);
+    expect(formatPressureAlert({ ...alert, bytesFreed: 0, actionTaken: false })).toMatch(/action=none$/);
+  });
+});
+
+describe("formatTierRow", () => {
+  const row: TierRow = {
+    name: "docker",
+    detected: true,
+    usedBytes: 1_200_000_000,
+    capacityBytes: 2_000_000_000,
+    pressure: 0.6,
+    tier: "warning",
+    trend: null,
+  };
+  const style = { nameWidth: 8, barWidth: 12, color: false };
+  it("shows name, bar, bytes, pressure, severity and trend", () => {
+    expect(formatTierRow(row, style)).toBe(
+      "docker    [######----]        1.2 GB / 2.0 GB    60 %  warning   –",
+    );
+    const trend = {
+      name: "docker",
+      windowMs: 30_000,
+      fromPressure: 0.59,
+      toPressure: 0.6,
+      bytesPerSecond: 1,
+    };
+    expect(formatTierRow({ ...row, trend }, style)).toMatch(/↗ \+2\.0 %\/min$/);
+    expect(formatTierRow({ ...row, trend: { ...trend, fromPressure: 0.61 } }, style)).toMatch(
+      /↘ -2\.0 %\/min$/,
+    );
+  });
+  it("keeps a broken cap visible, with a full bar", () => {
+    expect(formatTierRow({ ...row, pressure: 1.5, tier: "critical" }, style)).toMatch(
+      /\[##########\].*150 % {2}critical/,
+    );
+  });
+  it("says not detected, never 0 %", () => {
+    expect(formatTierRow({ ...row, detected: false }, style)).toBe("docker    not detected");
+  });
+  it("colours only when told to, and only the text", () => {
+    const colored = formatTierRow(row, { ...style, color: true });
+    expect(colored.replace(/\u001b\[[0-9;]*m/g, "")).toBe(formatTierRow(row, style));
+    expect(colored).not.toBe(formatTierRow(row, style));
+  });
+});
