@@ -31,7 +31,10 @@ const ajvOf = (type: string): ((value: unknown) => boolean) => {
     .find((k) => ajv.getSchema(k));
   const validate = key === undefined ? undefined : ajv.getSchema(key);
   if (validate === undefined) throw new Error(`no schema of ${type}`);
-  return (value) => Boolean(validate(value));
+  return (value) => {
+    const verdict: unknown = validate(value);
+    return verdict === true;
+  };
 };
 const exported = wireTypes as unknown as Record<string, unknown>;
 const closedOf = (type: string): z.ZodType => exported[`${toCamelCase(type)}Schema`] as z.ZodType;
