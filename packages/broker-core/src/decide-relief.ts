@@ -1,0 +1,81 @@
+import type { BackOff } from "./back-off.js";
+import { type PoolPolicy, wantedBytes } from "./pool-policy.js";
+import { toPressureTier } from "./pressure.js";
+import type { PoolReading } from "./resource-pool.js";
+
+/** What the decision needs of one pool. */
+export interface ReliefCandidate {
+  readonly name: string;
+  /** The newest reading; null when there never was one. */
+  readonly reading: PoolReading | null;
+  readonly policy: PoolPolicy;
+  readonly backOff: BackOff;
+  readonly isEvicting: boolean;
+}
+
+/** Why a pool isn't relieved in a round. */
+export type InactionReason =
+  "unread" | "undetected" | "stale" | "belowThreshold" | "notTheWorst" | "evicting" | "backingOff";
+
+/** What a round does with one pool. */
+export type ReliefDecision =
+  | {
+      readonly name: string;
+      readonly action: "evict";
+      readonly wantBytes: number;
+      readonly reading: PoolReading;
+    }
+  | { readonly name: string; readonly action: "none"; readonly reason: InactionReason };
+
+/**
+ * Decides a round. Below its `actAbove` a pool is left alone. While the highest pressure isn't critical only the
+ * worst pool is relieved; once it is, every pool at or over its `actAbove` is.
+ *
+ * The worst is chosen among the pools that are hot, whether or not they can be relieved now: a pool that is already
+ * evicting or backing off is still the worst, and nobody else loses cache in its stead. Equal pressures go by name.
+ */
+export function decideRelief(
+  candidates: readonly ReliefCandidate[],
+  monotonicMs: number,
+): readonly ReliefDecision[] {
+  const hot = candidates
+    .filter(
+      ({ reading, policy }) =>
+        reading !== null && isActionable(reading) && reading.pressure >= policy.actAbove,
+    )
+    .sort((a, b) => (b.reading?.pressure ?? 0) - (a.reading?.pressure ?? 0) || (a.name < b.name ? -1 : 1));
+  const highest = Math.max(
+    0,
+    ...candidates.map(({ reading }) => (reading !== null && isActionable(reading) ? reading.pressure : 0)),
+  );
+  const due = new Set(toPressureTier(highest) === "critical" ? hot : hot.slice(0, 1));
+  return candidates.map((candidate): ReliefDecision => {
+    const { name, reading, policy } = candidate;
+    const reason = inactionReason(candidate, due.has(candidate), monotonicMs);
+    if (reason !== null || reading === null) return { name, action: "none", reason: reason ?? "unread" };
+    return {
+      name,
+      action: "evict",
+      wantBytes: wantedBytes(reading.usedBytes, reading.capacityBytes, policy),
+      reading,
+    };
+  });
+}
+
+function isActionable({ detected, capacityBytes, stale }: PoolReading): boolean {
+  return detected && capacityBytes > 0 && !stale;
+}
+
+function inactionReason(
+  { reading, policy, backOff, isEvicting }: ReliefCandidate,
+  isDue: boolean,
+  monotonicMs: number,
+): InactionReason | null {
+  if (reading === null) return "unread";
+  if (!reading.detected || reading.capacityBytes <= 0) return "undetected";
+  if (reading.stale) return "stale";
+  if (reading.pressure < policy.actAbove) return "belowThreshold";
+  if (!isDue) return "notTheWorst";
+  if (isEvicting) return "evicting";
+  return monotonicMs < backOff.notBeforeMs ? "backingOff" : null;
+}

@@ -1,0 +1,33 @@
+export { type Clock, systemClock } from "./clock.js";
+export {
+  decideRelief,
+  type InactionReason,
+  type ReliefCandidate,
+  type ReliefDecision,
+} from "./decide-relief.js";
+export {
+  DEFAULT_MAX_PRESSURE_BASIS_POINTS,
+  ensureProjectedDiskCapacity,
+  type ProjectedUse,
+  ResourceAdmissionError,
+} from "./ensure-projected-disk-capacity.js";
+export { PoolError, type PoolErrorCode } from "./pool-error.js";
+export {
+  DEFAULT_POOL_POLICY,
+  PolicyError,
+  type PoolPolicy,
+  toPoolPolicy,
+  wantedBytes,
+} from "./pool-policy.js";
+export { PRESSURE_TIER_STARTS, toPressure, toPressureTier } from "./pressure.js";
+export { DEFAULT_TICK_MS, PressureBroker, type PressureBrokerOptions } from "./pressure-broker.js";
+export type { AlertSink, ReliefOutcome, ReliefRound } from "./relief.js";
+export type {
+  EvictedItem,
+  EvictionRequest,
+  EvictionResult,
+  PoolCounters,
+  PoolReading,
+  ResourcePool,
+} from "./resource-pool.js";
+export { withDeadline } from "./with-deadline.js";

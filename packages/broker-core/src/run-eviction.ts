@@ -1,0 +1,96 @@
+import type { Clock } from "./clock.js";
+import type { PoolSlot } from "./pool-slot.js";
+import { toPressureTier } from "./pressure.js";
+import type { ReliefOutcome } from "./relief.js";
+import type { EvictionResult, PoolReading } from "./resource-pool.js";
+
+/** What one eviction needs. */
+export interface EvictionRun {
+  readonly slot: PoolSlot;
+  readonly wantBytes: number;
+  /** The reading that triggered it: its pressure and severity are the alert's. */
+  readonly trigger: PoolReading;
+  readonly clock: Clock;
+  /** After this the pool's signal aborts. */
+  readonly deadlineMs: number;
+}
+
+/**
+ * Runs one eviction between two readings; never rejects. It ends when the pool's `evict` has ended, however late:
+ * a pool that ignores its signal must not get a second eviction beside the first.
+ */
+export async function runEviction({
+  slot,
+  wantBytes,
+  trigger,
+  clock,
+  deadlineMs,
+}: EvictionRun): Promise<ReliefOutcome> {
+  const startedAtMs = clock.nowMs();
+  const errors: Error[] = [];
+  const attempt = async <T>(run: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await run();
+    } catch (error) {
+      errors.push(toError(error));
+      return null;
+    }
+  };
+  // A fresh reading right before: what others write or delete in between isn't counted as freed.
+  const before = await attempt(() => readFresh(slot));
+  const result = before === null ? null : await attempt(() => evict(slot, wantBytes, clock, deadlineMs));
+  const after = before === null ? null : await attempt(() => readFresh(slot));
+  const freedBytes = before === null || after === null ? 0 : Math.max(0, before.usedBytes - after.usedBytes);
+  const endedAtMs = clock.nowMs();
+  const error = errors[0] ?? null;
+  return {
+    pool: slot.pool.name,
+    wantBytes,
+    claimedBytes: result?.claimedBytes ?? 0,
+    freedBytes,
+    measured: before !== null && after !== null,
+    before,
+    after,
+    deleted: result?.deleted ?? [],
+    wouldDelete: result?.wouldDelete ?? [],
+    shortfall: result?.shortfall ?? error?.message ?? null,
+    error,
+    startedAtMs,
+    endedAtMs,
+    alert: {
+      tierName: slot.pool.name,
+      pressure: trigger.pressure,
+      tier: toPressureTier(trigger.pressure),
+      bytesFreed: freedBytes,
+      actionTaken: true,
+      atMs: endedAtMs,
+    },
+  };
+}
+
+async function readFresh(slot: PoolSlot): Promise<PoolReading> {
+  const reading = await slot.read(slot.retired);
+  if (reading.stale) throw new Error(`pool ${slot.pool.name} can only give a stale reading`);
+  return reading;
+}
+
+async function evict(
+  slot: PoolSlot,
+  wantBytes: number,
+  clock: Clock,
+  deadlineMs: number,
+): Promise<EvictionResult> {
+  const deadline = new AbortController();
+  const cancel = clock.setTimeout(() => {
+    deadline.abort(new Error(`eviction took longer than ${deadlineMs} ms`));
+  }, deadlineMs);
+  try {
+    return await slot.pool.evict({ wantBytes, signal: AbortSignal.any([deadline.signal, slot.retired]) });
+  } finally {
+    cancel();
+  }
+}
+
+function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

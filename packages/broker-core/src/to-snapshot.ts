@@ -1,0 +1,42 @@
+import type { BrokerSnapshot, PoolView } from "@continuum/wire-types";
+import { toPressureTier } from "./pressure.js";
+import type { PoolReading } from "./resource-pool.js";
+
+/** Counters that a snapshot carries. */
+export interface BrokerCounters {
+  readonly evictionsFired: number;
+  readonly bytesFreedTotal: number;
+}
+
+const noCounters = {
+  entryCount: 0,
+  pinnedCount: 0,
+  hitCount: 0,
+  missCount: 0,
+  evictionCount: 0,
+  inflightCount: 0,
+};
+
+/** The contract's view of all pools, highest pressure first; a pool without a reading shows as not under management. */
+export function toSnapshot(
+  pools: readonly { readonly name: string; readonly reading: PoolReading | null }[],
+  counters: BrokerCounters,
+): BrokerSnapshot {
+  const views = pools
+    .map(({ name, reading }) => toPoolView(name, reading))
+    .sort((a, b) => b.pressure - a.pressure || (a.name < b.name ? -1 : 1));
+  const globalPressure = views[0]?.pressure ?? 0;
+  return { globalPressure, globalTier: toPressureTier(globalPressure), pools: views, ...counters };
+}
+
+function toPoolView(name: string, reading: PoolReading | null): PoolView {
+  const pressure = reading?.pressure ?? 0;
+  const stats = {
+    name,
+    totalBytes: reading?.usedBytes ?? 0,
+    maxBytes: reading?.capacityBytes ?? 0,
+    pressure,
+    ...(reading?.counters ?? noCounters),
+  };
+  return { name, pressure, tier: toPressureTier(pressure), stats };
+}
