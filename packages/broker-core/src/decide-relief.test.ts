@@ -1,0 +1,125 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { NO_BACK_OFF } from "./back-off.js";
+import { DEFAULT_POOL_POLICY, decideRelief, type ReliefCandidate, toPressure } from "./index.js";
+import { toReading } from "./testing/index.js";
+
+const candidate = (
+  name: string,
+  usedBytes: number,
+  more: Partial<ReliefCandidate> = {},
+): ReliefCandidate => ({
+  name,
+  reading: toReading({ usedBytes, capacityBytes: 1000 }),
+  policy: DEFAULT_POOL_POLICY,
+  backOff: NO_BACK_OFF,
+  isEvicting: false,
+  ...more,
+});
+const evicted = (candidates: readonly ReliefCandidate[], atMs = 0): readonly string[] =>
+  decideRelief(candidates, atMs).flatMap((d) => (d.action === "evict" ? [d.name] : []));
+const reasons = (candidates: readonly ReliefCandidate[], atMs = 0): Record<string, string> =>
+  Object.fromEntries(
+    decideRelief(candidates, atMs).map((d) => [d.name, d.action === "evict" ? "evict" : d.reason]),
+  );
+
+describe("decideRelief", () => {
+  it("does nothing below the threshold, and acts at it", () => {
+    expect(reasons([candidate("a", 799)])).toEqual({ a: "belowThreshold" });
+    expect(evicted([candidate("a", 800)])).toEqual(["a"]);
+  });
+
+  it("high relieves only the worst", () => {
+    expect(reasons([candidate("a", 850), candidate("b", 900), candidate("c", 820)])).toEqual({
+      a: "notTheWorst",
+      b: "evict",
+      c: "notTheWorst",
+    });
+  });
+
+  it("critical relieves every pool at or over the threshold", () => {
+    expect(evicted([candidate("a", 800), candidate("b", 950), candidate("c", 799)])).toEqual(["a", "b"]);
+  });
+
+  it("usage above capacity is critical, and asks for what is over the target", () => {
+    const [decision] = decideRelief([candidate("a", 1500)], 0);
+    expect(decision).toMatchObject({ action: "evict", wantBytes: 900 });
+  });
+
+  it("equal pressures go by name", () => {
+    expect(evicted([candidate("b", 900), candidate("a", 900)])).toEqual(["a"]);
+  });
+
+  it("each pool by its own policy", () => {
+    const strict = { actAbove: 0.5, target: 0.3, floor: 0 };
+    expect(decideRelief([candidate("a", 600, { policy: strict })], 0)).toMatchObject([
+      { action: "evict", wantBytes: 300 },
+    ]);
+    const lax = { actAbove: 0.99, target: 0.9, floor: 0 };
+    expect(reasons([candidate("a", 970, { policy: lax }), candidate("b", 850)])).toEqual({
+      a: "belowThreshold",
+      b: "evict",
+    });
+  });
+
+  it("never acts on what isn't known to be so now", () => {
+    const reading = toReading({ usedBytes: 990, capacityBytes: 1000 });
+    expect(
+      reasons([
+        candidate("unread", 0, { reading: null }),
+        candidate("stale", 0, { reading: { ...reading, stale: true } }),
+        candidate("gone", 0, {
+          reading: { ...reading, detected: false, capacityBytes: 0, usedBytes: 0, pressure: 0 },
+        }),
+        candidate("zero", 0, { reading: toReading({ usedBytes: 5, capacityBytes: 0 }) }),
+      ]),
+    ).toEqual({ unread: "unread", stale: "stale", gone: "undetected", zero: "undetected" });
+  });
+
+  it("a worst pool that can't be relieved now still is the worst: no other pays for it", () => {
+    expect(reasons([candidate("a", 900, { isEvicting: true }), candidate("b", 850)])).toEqual({
+      a: "evicting",
+      b: "notTheWorst",
+    });
+    const waiting = { ...NO_BACK_OFF, notBeforeMs: 100 };
+    expect(reasons([candidate("a", 900, { backOff: waiting }), candidate("b", 850)], 99)).toEqual({
+      a: "backingOff",
+      b: "notTheWorst",
+    });
+    expect(evicted([candidate("a", 900, { backOff: waiting })], 100)).toEqual(["a"]);
+  });
+
+  it("holds for all sets of pools", () => {
+    const arbitrary = fc.record({
+      name: fc.string({ minLength: 1, maxLength: 4 }),
+      usedBytes: fc.nat(2000),
+      capacityBytes: fc.constantFrom(0, 1000),
+      stale: fc.boolean(),
+      isEvicting: fc.boolean(),
+      notBeforeMs: fc.constantFrom(0, 1000),
+    });
+    fc.assert(
+      fc.property(fc.uniqueArray(arbitrary, { selector: ({ name }) => name, maxLength: 8 }), (specs) => {
+        const candidates = specs.map(({ name, usedBytes, capacityBytes, stale, isEvicting, notBeforeMs }) =>
+          candidate(name, 0, {
+            reading: toReading({ usedBytes, capacityBytes, stale }),
+            isEvicting,
+            backOff: { ...NO_BACK_OFF, notBeforeMs },
+          }),
+        );
+        const acted = decideRelief(candidates, 500).filter((d) => d.action === "evict");
+        for (const { reading, name } of acted) {
+          expect(reading.stale).toBe(false);
+          expect(reading.pressure).toBeGreaterThanOrEqual(0.8);
+          const spec = specs.find((s) => s.name === name);
+          expect(spec).toMatchObject({ isEvicting: false, notBeforeMs: 0, capacityBytes: 1000 });
+        }
+        const highest = Math.max(
+          0,
+          ...specs.filter((s) => !s.stale).map((s) => toPressure(s.usedBytes, s.capacityBytes)),
+        );
+        if (highest < 0.95) expect(acted.length).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+});
