@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { PolicyError} from "./index.js";
+import type { PolicyError } from "./index.js";
 import { DEFAULT_POOL_POLICY, toPoolPolicy, wantedBytes } from "./index.js";
 
 describe("wantedBytes", () => {
