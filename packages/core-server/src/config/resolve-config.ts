@@ -1,0 +1,76 @@
+import { CoreError } from "../core-error.js";
+import { decodeEndpoint, defaultEndpoint, type Endpoint } from "../ipc/endpoint.js";
+import type { CoreConfig } from "./core-config.js";
+import { type Setting, type SettingName, SETTINGS } from "./settings.js";
+
+/** The flags as they were typed, by setting; `socket` beside them. */
+export type RawFlags = { readonly [N in SettingName | "socket"]?: string | undefined };
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Flag over environment over default. Throws a CoreError `usage`: one line that names the flag or variable,
+ * what it got and what it expects. An empty variable counts as unset.
+ */
+export function resolveConfig(flags: RawFlags, env: Env): CoreConfig {
+  const actAbove = resolve("actAbove", flags, env);
+  const target = resolve("target", flags, env);
+  if (target.value >= actAbove.value) {
+    const message =
+      `${target.source}: got ${target.value}, expected less than ${actAbove.source} (${actAbove.value}): ` +
+      "relief stops at the one and starts at the other";
+    throw new CoreError("usage", message);
+  }
+  return {
+    endpoint: resolveEndpoint(flags.socket, env),
+    dockerHost: resolveDockerHost(flags, env),
+    tickMs: resolve("tickMs", flags, env).value,
+    actAbove: actAbove.value,
+    target: target.value,
+    minAgeMs: resolve("minAgeMs", flags, env).value,
+    evict: resolve("evict", flags, env).value,
+    keepLabel: resolve("keepLabel", flags, env).value,
+    logLevel: resolve("logLevel", flags, env).value,
+  };
+}
+
+type SettingValue<N extends SettingName> = (typeof SETTINGS)[N]["defaultValue"];
+
+function resolve<N extends SettingName>(
+  name: N,
+  flags: RawFlags,
+  env: Env,
+): { readonly value: SettingValue<N>; readonly source: string } {
+  const setting = SETTINGS[name] as unknown as Setting<SettingValue<N>>;
+  const { flag, variable, defaultValue } = setting;
+  const typed = flags[name];
+  if (typed !== undefined) return { value: parse(setting, typed, flag), source: flag };
+  const inherited = env[variable];
+  if (inherited !== undefined && inherited !== "") {
+    return { value: parse(setting, inherited, variable), source: variable };
+  }
+  return { value: defaultValue, source: flag };
+}
+
+function parse<T>(setting: Setting<T>, text: string, source: string): T {
+  const value = setting.parse(text);
+  if (value !== null) return value;
+  throw new CoreError("usage", `${source}: got ${JSON.stringify(text)}, expected ${setting.expected}`);
+}
+
+function resolveDockerHost(flags: RawFlags, env: Env): string | null {
+  const { value } = resolve("dockerHost", flags, env);
+  const inherited = env["DOCKER_HOST"];
+  if (value !== null || inherited === undefined || inherited === "") return value;
+  return parse(SETTINGS.dockerHost, inherited, "DOCKER_HOST");
+}
+
+/** `CONTINUUM_CORE_URL` is what clients read: a core and its clients that share an environment meet there. */
+function resolveEndpoint(flag: string | undefined, env: Env): Endpoint {
+  if (flag !== undefined) return decodeEndpoint(flag, "--socket");
+  for (const variable of ["CONTINUUM_SOCKET", "CONTINUUM_CORE_URL"]) {
+    const text = env[variable];
+    if (text !== undefined && text !== "") return decodeEndpoint(text, variable);
+  }
+  return defaultEndpoint(env);
+}

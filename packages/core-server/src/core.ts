@@ -1,0 +1,151 @@
+import { type Clock, PressureBroker, systemClock } from "@continuum/broker-core";
+import { createDockerPool, type DockerPool } from "@continuum/pool-docker";
+import { type Logger, pino } from "pino";
+import type { CoreConfig } from "./config/core-config.js";
+import { toErrorText } from "./error-text.js";
+import { formatEndpoint } from "./ipc/endpoint.js";
+import type { IpcLimits } from "./ipc/ipc-limits.js";
+import { IpcServer } from "./ipc/ipc-server.js";
+import { createAdmissionModule } from "./modules/admission-module.js";
+import { createEventsModule } from "./modules/events-module.js";
+import { createHealthModule } from "./modules/health-module.js";
+import { createPressureBrokerModule } from "./modules/pressure-broker-module.js";
+import { createSystemResourceModule } from "./modules/system-resource-module.js";
+import { Router } from "./router.js";
+import type { CommandHandlers } from "./runtime/command-handlers.js";
+import { EventBus } from "./runtime/event-bus.js";
+import { ModuleRuntime } from "./runtime/module-runtime.js";
+import { readVersion } from "./version.js";
+
+/** How long a stopping core still answers requests that are in flight. */
+const DRAIN_MS = 1000;
+
+/** How often the same failure is warned of. */
+const REPEAT_WARNING_MS = 600_000;
+
+/** What a core takes beside its configuration; all of it has a default. */
+export interface CoreOptions {
+  /** Silent when left out. */
+  readonly log?: Logger;
+  readonly clock?: Clock;
+  readonly limits?: Partial<IpcLimits>;
+  /** The pool in place of the one that the configuration describes; the core closes it. */
+  readonly dockerPool?: DockerPool;
+}
+
+/** A whole core in this process. */
+export interface Core {
+  readonly version: string;
+  /** Other parts register their pools here. */
+  readonly broker: PressureBroker;
+  readonly dockerPool: DockerPool;
+  /** What happens inside, for faces and sinks. */
+  readonly events: EventBus;
+  /** Where it listens, as a URL; with the real port once it listens. */
+  readonly endpoint: string;
+  /** Resolves when every command is answered. Rejects with a CoreError; nothing of the core is left then. */
+  start(): Promise<void>;
+  /** Stops taking requests, answers those in flight for up to a second, aborts evictions, removes the socket. */
+  stop(): Promise<void>;
+}
+
+/** Builds a core; nothing is opened before `start`. Throws a CoreError `routes` if a command has no handler. */
+export function createCore(config: CoreConfig, options: CoreOptions = {}): Core {
+  const { log = pino({ level: "silent" }), clock = systemClock } = options;
+  const version = readVersion();
+  const dockerPool = options.dockerPool ?? createConfiguredPool(config, clock, log);
+  const { actAbove, target, tickMs, evict } = config;
+  const broker = new PressureBroker({
+    clock,
+    policy: { actAbove, target },
+    onError: reportOnce(log, clock),
+  });
+  broker.register(dockerPool);
+  const events = new EventBus(log);
+
+  const health = createHealthModule({
+    version,
+    pid: process.pid,
+    startedAtMs: clock.nowMs(),
+    evict,
+    endpoint: () => formatEndpoint(ipc.endpoint),
+  });
+  const pushed = createEventsModule((event, data) => ipc.push(event, data));
+  const pressure = createPressureBrokerModule({ broker, tickMs });
+  const resources = createSystemResourceModule({ tier: (signal) => dockerPool.tier(signal), clock });
+  const admission = createAdmissionModule({
+    names: () => broker.pools().map(({ name }) => name),
+    read: (name, signal) => broker.read(name, signal),
+    nowMs: () => clock.nowMs(),
+  });
+  // A command without a handler doesn't compile here.
+  void ({
+    ...health.handlers,
+    ...pushed.handlers,
+    ...pressure.handlers,
+    ...resources.handlers,
+    ...admission.handlers,
+  } satisfies CommandHandlers);
+
+  const runtime = new ModuleRuntime({
+    modules: [health, pushed, pressure, resources, admission],
+    clock,
+    log,
+    events,
+  });
+  const router = new Router(runtime);
+  const ipc = new IpcServer({
+    endpoint: config.endpoint,
+    dispatch: (command, params, context) => router.dispatch(command, params, context),
+    clock,
+    log,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+  });
+
+  const stop = async (): Promise<void> => {
+    await ipc.close(DRAIN_MS);
+    await runtime.stop();
+    await broker.close();
+    await dockerPool.close();
+    log.info("stopped");
+  };
+  return {
+    version,
+    broker,
+    dockerPool,
+    events,
+    get endpoint() {
+      return formatEndpoint(ipc.endpoint);
+    },
+    start: async () => {
+      try {
+        // The endpoint first: of two cores that start at once, the one that loses must not have touched a pool.
+        await ipc.listen();
+        await runtime.start();
+      } catch (error) {
+        await stop();
+        throw error;
+      }
+      log.info({ endpoint: formatEndpoint(ipc.endpoint), pid: process.pid, version, evict }, "listening");
+    },
+    stop,
+  };
+}
+
+function createConfiguredPool(config: CoreConfig, clock: Clock, log: Logger): DockerPool {
+  const { dockerHost, evict, minAgeMs, keepLabel } = config;
+  return createDockerPool({ dockerHost, evict, minAgeMs, keepLabel, clock, log });
+}
+
+/** What fails on every tick is worth a warning once in a while, not every five seconds. */
+function reportOnce(log: Logger, clock: Clock): (error: unknown, source: string) => void {
+  const last = new Map<string, { readonly text: string; readonly atMs: number }>();
+  return (error, source) => {
+    const text = `${source}: ${toErrorText(error)}`;
+    const atMs = clock.monotonicMs();
+    const before = last.get(source);
+    const isNews = before?.text !== text || atMs - before.atMs >= REPEAT_WARNING_MS;
+    if (isNews) last.set(source, { text, atMs });
+    log[isNews ? "warn" : "debug"]({ err: error, source }, text);
+  };
+}

@@ -1,0 +1,21 @@
+import type { Core } from "../core.js";
+import { ChangeLines } from "./change-lines.js";
+import type { Screen } from "./screen.js";
+
+/** Prints what happens in `core` on `screen`; gives the function that ends it. */
+export function attachFace(core: Core, screen: Screen): () => void {
+  const changes = new ChangeLines();
+  return core.events.subscribe(["broker-state", "relief-outcome"], (event) => {
+    switch (event.name) {
+      case "broker-state":
+        for (const line of changes.onState(event.data)) screen.line(line);
+        break;
+      case "relief-outcome":
+        for (const line of changes.onRelief(event.data)) screen.line(line);
+        break;
+      case "pressure-alert":
+        return;
+    }
+    screen.refresh();
+  });
+}

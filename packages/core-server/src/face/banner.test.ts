@@ -1,0 +1,40 @@
+import { describe, expect, it } from "vitest";
+import { resolveConfig } from "../config/resolve-config.js";
+import { bannerLines } from "./banner.js";
+
+const stats = { capacityBytes: 100e9, usedBytes: 62e9, pressure: 0.62, detected: true };
+const probe = { kind: "detected", allocatedBytes: 100e9, usedBytes: 62e9, path: "/var/lib/docker" } as const;
+const nothing = { capacityBytes: 0, usedBytes: 0, pressure: 0, detected: false };
+const facts = { version: "1.2.3", pid: 42, endpoint: "unix:///run/core.sock", tier: { stats, probe } };
+
+describe("the first lines", () => {
+  it("say where it listens, how full the tier is, that nothing is deleted, and how to change that", () => {
+    expect(bannerLines({ ...facts, config: resolveConfig({}, {}) })).toEqual([
+      "continuum-core 1.2.3 (pid 42) listening on unix:///run/core.sock",
+      "tier docker: /var/lib/docker: 62.0 GB of 100.0 GB used (62 %, warning)",
+      "eviction is off: the core only observes, and says what it would delete",
+      expect.stringContaining("--evict conservative"),
+    ]);
+  });
+
+  it("say what may be deleted when eviction is on", () => {
+    const config = resolveConfig({ evict: "standard", minAgeMs: "7d" }, {});
+    expect(bannerLines({ ...facts, config }).slice(2)).toEqual([
+      "eviction is on (standard): from 80 % down to 60 %; nothing younger than 7d, nothing labelled continuum.keep=true",
+    ]);
+  });
+
+  it.each([
+    [
+      { kind: "notFound", path: "/var/run/docker.sock", reason: "no such file" } as const,
+      "tier docker: not detected: /var/run/docker.sock: no such file",
+    ],
+    [
+      { kind: "unsupported", os: "aix", reason: "no way to measure it" } as const,
+      "tier docker: not supported on aix: no way to measure it",
+    ],
+  ])("say what was tried: %j", (missing, line) => {
+    const tier = { stats: nothing, probe: missing };
+    expect(bannerLines({ ...facts, tier, config: resolveConfig({}, {}) })[1]).toBe(line);
+  });
+});

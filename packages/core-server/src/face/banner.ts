@@ -1,0 +1,52 @@
+import type { DockerTierProbe, DockerTierStats } from "@continuum/wire-types";
+import { formatBytes, formatPercent } from "@continuum/wire-types";
+import { toPressureTier } from "@continuum/broker-core";
+import type { CoreConfig } from "../config/core-config.js";
+import { formatDuration } from "../config/duration.js";
+
+/** What the first lines tell. */
+export interface BannerFacts {
+  readonly version: string;
+  readonly pid: number;
+  readonly endpoint: string;
+  readonly config: CoreConfig;
+  /** The Docker tier's first reading. */
+  readonly tier: { readonly stats: DockerTierStats; readonly probe: DockerTierProbe };
+}
+
+/** The first lines of a running core: where it listens, which tiers it found, and what it may delete. */
+export function bannerLines({ version, pid, endpoint, config, tier }: BannerFacts): string[] {
+  return [
+    `continuum-core ${version} (pid ${pid}) listening on ${endpoint}`,
+    tierLine(tier.stats, tier.probe),
+    evictionLine(config),
+    ...(config.evict === "off" ? [SWITCH_ON_HINT] : []),
+  ];
+}
+
+/** How to let the core delete. */
+export const SWITCH_ON_HINT =
+  "to switch eviction on: --evict conservative (only what can be had again) or --evict standard, or CONTINUUM_EVICT";
+
+/** One line for the Docker tier: where it is and how full, or what was tried. */
+export function tierLine(stats: DockerTierStats, probe: DockerTierProbe): string {
+  switch (probe.kind) {
+    case "detected": {
+      const { usedBytes, capacityBytes, pressure } = stats;
+      const use = `${formatBytes(usedBytes)} of ${formatBytes(capacityBytes)} used (${formatPercent(pressure)}, ${toPressureTier(pressure)})`;
+      return `tier docker: ${probe.path}: ${use}`;
+    }
+    case "notFound":
+      return `tier docker: not detected: ${probe.path}: ${probe.reason}`;
+    case "unsupported":
+      return `tier docker: not supported on ${probe.os}: ${probe.reason}`;
+  }
+}
+
+function evictionLine({ evict, actAbove, target, minAgeMs, keepLabel }: CoreConfig): string {
+  if (evict === "off") return "eviction is off: the core only observes, and says what it would delete";
+  const from = formatPercent(actAbove);
+  const to = formatPercent(target);
+  const spared = `nothing younger than ${formatDuration(minAgeMs)}, nothing labelled ${keepLabel}`;
+  return `eviction is on (${evict}): from ${from} down to ${to}; ${spared}`;
+}

@@ -1,0 +1,114 @@
+import type { EvictedItem } from "@continuum/broker-core";
+import { toPressureTier } from "@continuum/broker-core";
+import type { BrokerSnapshot, PressureAlert } from "@continuum/wire-types";
+import { describe, expect, it } from "vitest";
+import { ChangeLines } from "./change-lines.js";
+
+function state(usedBytes: number, capacityBytes = 100e9): BrokerSnapshot {
+  const pressure = capacityBytes === 0 ? 0 : usedBytes / capacityBytes;
+  const tier = toPressureTier(pressure);
+  const stats = {
+    name: "docker",
+    entryCount: 0,
+    pinnedCount: 0,
+    totalBytes: usedBytes,
+    maxBytes: capacityBytes,
+    pressure,
+    hitCount: 0,
+    missCount: 0,
+    evictionCount: 0,
+    inflightCount: 0,
+  };
+  return {
+    globalPressure: pressure,
+    globalTier: tier,
+    pools: [{ name: "docker", pressure, tier, stats }],
+    evictionsFired: 0,
+    bytesFreedTotal: 0,
+  };
+}
+
+const alert = (change: Partial<PressureAlert> = {}): PressureAlert => ({
+  tierName: "docker",
+  pressure: 0.92,
+  tier: "high",
+  bytesFreed: 0,
+  actionTaken: true,
+  atMs: 0,
+  ...change,
+});
+
+const image = (expectedBytes: number | null): EvictedItem => ({
+  key: "k",
+  kind: "image",
+  expectedBytes,
+  reason: "unused",
+});
+
+describe("lines for a state", () => {
+  it("tell a severity that changes, once, and nothing for one that doesn't", () => {
+    const changes = new ChangeLines();
+    expect(changes.onState(state(50e9))).toEqual([]);
+    expect(changes.onState(state(55e9))).toEqual([]);
+    expect(changes.onState(state(82e9))).toEqual([
+      "tier docker: normal -> high: 82.0 GB of 100.0 GB used (82 %)",
+    ]);
+    expect(changes.onState(state(83e9))).toEqual([]);
+    expect(changes.onState(state(40e9))).toEqual([
+      "tier docker: high -> normal: 40.0 GB of 100.0 GB used (40 %)",
+    ]);
+  });
+
+  it("tell at once what is hot from the start", () => {
+    expect(new ChangeLines().onState(state(97e9))).toEqual([
+      "tier docker: critical: 97.0 GB of 100.0 GB used (97 %)",
+    ]);
+  });
+
+  it("tell a tier that goes and comes back", () => {
+    const changes = new ChangeLines();
+    changes.onState(state(50e9));
+    expect(changes.onState(state(0, 0))).toEqual(["tier docker: not detected any more"]);
+    expect(changes.onState(state(50e9))).toEqual([
+      "tier docker: not detected -> normal: 50.0 GB of 100.0 GB used (50 %)",
+    ]);
+  });
+});
+
+describe("lines for a relief", () => {
+  it("tell each one that freed something, and what is missing", () => {
+    const changes = new ChangeLines();
+    const report = { alert: alert({ bytesFreed: 8.2e9 }), wouldDelete: [], shortfall: null };
+    const line = "📢 PressureAlert tier=docker severity=high pressure=0.92 freed=8.2GB action=evicted";
+    expect(changes.onRelief(report)).toEqual([line]);
+    expect(changes.onRelief({ ...report, shortfall: "the rest is in use" })).toEqual([
+      line,
+      "docker: less was freed than wanted: the rest is in use",
+    ]);
+  });
+
+  it("tell what would be deleted and how to switch it on, where only observing", () => {
+    const items = [image(1e9), image(2e9), { ...image(null), kind: "buildCache" }];
+    expect(
+      new ChangeLines().onRelief({ alert: alert(), wouldDelete: items, shortfall: "eviction is off" }),
+    ).toEqual([
+      "📢 PressureAlert tier=docker severity=high pressure=0.92 freed=0B action=stuck",
+      "hot and stuck: docker: eviction is off; it would delete 2 x image, 1 x buildCache (at least 3.0 GB)",
+      expect.stringContaining("--evict conservative"),
+    ]);
+  });
+
+  it("tell a tier that stays stuck once, again when it gets worse, and again after it was calm", () => {
+    const changes = new ChangeLines();
+    const stuck = (tier: string, pressure: number): string[] =>
+      changes.onRelief({ alert: alert({ tier, pressure }), wouldDelete: [], shortfall: "all in use" });
+    changes.onState(state(92e9));
+    expect(stuck("high", 0.92)).toHaveLength(2);
+    expect(stuck("high", 0.93)).toEqual([]);
+    expect(stuck("critical", 0.96)[1]).toBe("hot and stuck: docker: all in use");
+    expect(stuck("critical", 0.97)).toEqual([]);
+    changes.onState(state(30e9));
+    changes.onState(state(96e9));
+    expect(stuck("critical", 0.96)).toHaveLength(2);
+  });
+});

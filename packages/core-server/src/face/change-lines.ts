@@ -1,0 +1,87 @@
+import type { EvictedItem } from "@continuum/broker-core";
+import {
+  type BrokerSnapshot,
+  formatBytes,
+  formatPercent,
+  formatPressureAlert,
+  type PoolView,
+  type PressureAlert,
+} from "@continuum/wire-types";
+import { SWITCH_ON_HINT } from "./banner.js";
+
+/** What an eviction came to, as far as a line tells it. */
+export interface ReliefReport {
+  readonly alert: PressureAlert;
+  /** What would have been deleted if eviction were on. */
+  readonly wouldDelete: readonly EvictedItem[];
+  /** Why less than wanted was freed; null when nothing is missing. */
+  readonly shortfall: string | null;
+}
+
+/**
+ * Turns what happens into lines for people: one when a tier comes, goes or changes its severity, one for each relief
+ * that freed something, and one, not one a round, for a tier that stays hot and stuck.
+ */
+export class ChangeLines {
+  readonly #severity = new Map<string, string>();
+  readonly #stuck = new Map<string, string>();
+
+  /** The lines for a new state; the first one only tells what isn't normal. */
+  onState({ pools }: BrokerSnapshot): string[] {
+    const lines: string[] = [];
+    for (const pool of pools) {
+      const now = severityOf(pool);
+      const before = this.#severity.get(pool.name);
+      this.#severity.set(pool.name, now);
+      if (before === now || (before === undefined && now !== "high" && now !== "critical")) continue;
+      lines.push(changeLine(pool, before ?? null, now));
+      // Calm again: what is stuck next time is news.
+      if (now === "normal" || now === "warning") this.#stuck.delete(pool.name);
+    }
+    return lines;
+  }
+
+  /** The lines for a relief; none for one that is as stuck as the last. */
+  onRelief({ alert, wouldDelete, shortfall }: ReliefReport): string[] {
+    const { tierName, tier, bytesFreed, actionTaken } = alert;
+    if (bytesFreed > 0) {
+      this.#stuck.delete(tierName);
+      const rest = shortfall === null ? [] : [`${tierName}: less was freed than wanted: ${shortfall}`];
+      return [formatPressureAlert(alert), ...rest];
+    }
+    // The pressure moves a little all the time: only what a person would call a change counts.
+    const key = `${tier} ${actionTaken} ${wouldDelete.length > 0}`;
+    if (this.#stuck.get(tierName) === key) return [];
+    this.#stuck.set(tierName, key);
+    return [formatPressureAlert(alert), ...(actionTaken ? stuckLines(tierName, wouldDelete, shortfall) : [])];
+  }
+}
+
+function severityOf({ tier, stats }: PoolView): string {
+  return stats.maxBytes > 0 ? tier : "not detected";
+}
+
+function changeLine({ name, pressure, stats }: PoolView, before: string | null, now: string): string {
+  if (now === "not detected") return `tier ${name}: not detected any more`;
+  const use = `${formatBytes(stats.totalBytes)} of ${formatBytes(stats.maxBytes)} used (${formatPercent(pressure)})`;
+  return `tier ${name}: ${before === null ? "" : `${before} -> `}${now}: ${use}`;
+}
+
+function stuckLines(name: string, wouldDelete: readonly EvictedItem[], shortfall: string | null): string[] {
+  const why = shortfall ?? "nothing that may be deleted was found";
+  if (wouldDelete.length === 0) return [`hot and stuck: ${name}: ${why}`];
+  const known = wouldDelete.flatMap(({ expectedBytes }) => (expectedBytes === null ? [] : [expectedBytes]));
+  const bytes = formatBytes(known.reduce((sum, each) => sum + each, 0));
+  const about = known.length === wouldDelete.length ? bytes : `at least ${bytes}`;
+  return [
+    `hot and stuck: ${name}: eviction is off; it would delete ${countKinds(wouldDelete)} (${about})`,
+    SWITCH_ON_HINT,
+  ];
+}
+
+/** "3 images, 1 build cache entry" in the order of first appearance. */
+function countKinds(items: readonly EvictedItem[]): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of items) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return [...counts].map(([kind, count]) => `${count} x ${kind}`).join(", ");
+}

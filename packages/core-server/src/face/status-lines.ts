@@ -1,0 +1,40 @@
+import { type BrokerSnapshot, formatBytes, formatTierRow, type PressureTrends } from "@continuum/wire-types";
+
+/** How the status is drawn. */
+export interface StatusStyle {
+  /** The terminal's width. */
+  readonly columns: number;
+  readonly color: boolean;
+}
+
+const MIN_BAR = 10;
+const MAX_BAR = 30;
+/** What a row needs beside its name and its bar, in columns. */
+const REST_WIDTH = 62;
+
+/** The live status: a row a tier, then what the broker did. */
+export function statusLines(
+  snapshot: BrokerSnapshot,
+  { trends }: PressureTrends,
+  { columns, color }: StatusStyle,
+): string[] {
+  const nameWidth = Math.max(0, ...snapshot.pools.map(({ name }) => name.length));
+  const barWidth = Math.min(MAX_BAR, columns - nameWidth - REST_WIDTH);
+  const rows = snapshot.pools.map(({ name, pressure, tier, stats }) =>
+    formatTierRow(
+      {
+        name,
+        pressure,
+        tier,
+        usedBytes: stats.totalBytes,
+        capacityBytes: stats.maxBytes,
+        // Capacity 0 means not under management: the snapshot of the contract has no other word for it.
+        detected: stats.maxBytes > 0,
+        trend: trends.find((trend) => trend.name === name) ?? null,
+      },
+      { nameWidth, barWidth: barWidth < MIN_BAR ? 0 : barWidth, color },
+    ),
+  );
+  const { evictionsFired, bytesFreedTotal } = snapshot;
+  return [...rows, `evictions ${evictionsFired}, freed ${formatBytes(bytesFreedTotal)}; Ctrl-C stops`];
+}

@@ -1,0 +1,10 @@
+export { type CommandLine, parseCommandLine } from "./config/command-line.js";
+export type { CoreConfig, EvictMode, LogLevel } from "./config/core-config.js";
+export { type RawFlags, resolveConfig } from "./config/resolve-config.js";
+export { type Core, type CoreOptions, createCore } from "./core.js";
+export { CoreError, type CoreErrorCode } from "./core-error.js";
+export { EXIT_CODE } from "./exit-code.js";
+export { decodeEndpoint, type Endpoint, formatEndpoint } from "./ipc/endpoint.js";
+export { DEFAULT_IPC_LIMITS, type IpcLimits } from "./ipc/ipc-limits.js";
+export type { CoreEvent, CoreEventName, EventBus } from "./runtime/event-bus.js";
+export { RequestError } from "./request-error.js";

@@ -1,0 +1,269 @@
+import type { Socket } from "node:net";
+import type { Logger } from "pino";
+import type { PushedEventName, RequestConnection, RequestContext } from "../runtime/command-handlers.js";
+import type { DeadlineList } from "./deadline-list.js";
+import type { IpcLimits } from "./ipc-limits.js";
+import { LineDecoder } from "./line-decoder.js";
+import { PendingRequest } from "./pending-request.js";
+import { toReplyError } from "./reply-error.js";
+import { decodeRequest } from "./request-decoder.js";
+import { encodeFrame, type Outgoing, toFailure, toSuccess } from "./response-encoder.js";
+
+/** What a connection needs from its server; shared by all connections. */
+export interface ConnectionHost {
+  readonly limits: IpcLimits;
+  readonly log: Logger;
+  /** Answers a request, or rejects. */
+  readonly dispatch: (
+    command: string,
+    params: Readonly<Record<string, unknown>>,
+    context: RequestContext,
+  ) => Promise<unknown>;
+  readonly requestDeadlines: DeadlineList<PendingRequest>;
+  readonly lineDeadlines: DeadlineList<IpcConnection>;
+  readonly lingerDeadlines: DeadlineList<IpcConnection>;
+  /**
+   * True where a browser could be made to speak (TCP): a line that isn't JSON then ends the connection, so that
+   * no request smuggled into the body of another protocol is executed.
+   */
+  readonly closeOnGarbage: boolean;
+}
+
+/** One peer: reads its requests, answers each, and pushes the events that it subscribed to. */
+export class IpcConnection implements RequestConnection {
+  readonly #decoder: LineDecoder;
+  readonly #pending = new Set<PendingRequest>();
+  readonly #idsInFlight = new Set<number>();
+  readonly #subscriptions = new Set<PushedEventName>();
+  /** Reading: requests are taken. Ending: those in flight are answered, no more are taken. Closing: nothing is answered. */
+  #state: "reading" | "ending" | "closing" = "reading";
+  #isPaused = false;
+  #isCorked = false;
+
+  constructor(
+    readonly id: number,
+    private readonly socket: Socket,
+    private readonly host: ConnectionHost,
+    onClosed: () => void,
+  ) {
+    this.#decoder = new LineDecoder(host.limits.maxLineBytes);
+    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    socket.on("end", () => this.#onPeerEnded());
+    socket.on("drain", () => this.#onDrained());
+    socket.on("error", (error) => host.log.debug({ err: error, connection: id }, "connection failed"));
+    socket.on("close", () => {
+      this.#forget("the connection closed");
+      onClosed();
+    });
+  }
+
+  get subscriptions(): readonly PushedEventName[] {
+    return [...this.#subscriptions].sort();
+  }
+
+  subscribe(event: PushedEventName): void {
+    this.#subscriptions.add(event);
+  }
+
+  unsubscribe(event: PushedEventName): void {
+    this.#subscriptions.delete(event);
+  }
+
+  /** Sends an event's frame, if the peer subscribed to it. */
+  push(event: PushedEventName, frame: Buffer): void {
+    if (this.#state === "reading" && this.#subscriptions.has(event)) this.#write(frame);
+  }
+
+  /** Answers what is in flight, takes nothing more, and closes. */
+  drain(): void {
+    if (this.#state !== "reading") return;
+    this.#state = "ending";
+    this.host.lineDeadlines.delete(this);
+    this.#endIfIdle();
+  }
+
+  /** Closes at once; requests in flight are aborted. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Answers a request that took too long; called by its deadline. */
+  expireRequest(pending: PendingRequest): void {
+    const timeoutMs = this.host.limits.requestTimeoutMs;
+    const { command } = pending;
+    const text = `${command} did not finish within ${timeoutMs} ms`;
+    this.#settle(pending, toFailure(pending.requestId, text, { kind: "timeout", command, timeoutMs }));
+    pending.abort(new Error(text));
+  }
+
+  /** Gives up on a peer that started a line and doesn't finish it; called by its deadline. */
+  expireLine(): void {
+    this.#refuseAndClose(`the request line was not finished within ${this.host.limits.lineTimeoutMs} ms`);
+  }
+
+  /** Says what is wrong, then closes: for a peer whose stream can't be understood any more. */
+  #refuseAndClose(reason: string): void {
+    if (this.#state === "closing") return;
+    this.#send(badRequest(null, reason));
+    this.#close();
+  }
+
+  #onData(chunk: Buffer): void {
+    // A peer that is being closed is read on for a moment, so that it isn't reset before it has read why.
+    if (this.#state !== "reading") return;
+    const { lines, oversized } = this.#decoder.push(chunk);
+    for (const line of lines) {
+      this.#onLine(line);
+      if (!this.#isReading()) return;
+    }
+    if (oversized) {
+      this.#refuseAndClose(`a request line is longer than ${this.host.limits.maxLineBytes} bytes`);
+      return;
+    }
+    this.#watchLine(lines.length > 0);
+  }
+
+  /** A method, because a handler that runs in between may have changed the state. */
+  #isReading(): boolean {
+    return this.#state === "reading";
+  }
+
+  /** A deadline runs while a line is unfinished; `isNew` says that it isn't the one of before. */
+  #watchLine(isNew: boolean): void {
+    const { lineDeadlines } = this.host;
+    if (!this.#decoder.isPartial || this.#isPaused) lineDeadlines.delete(this);
+    else if (isNew || !lineDeadlines.has(this)) lineDeadlines.add(this);
+  }
+
+  #onLine(line: Buffer): void {
+    const request = decodeRequest(line);
+    if (request.kind === "refused") {
+      if (this.host.closeOnGarbage && !request.isJson) this.#refuseAndClose(request.reason);
+      else this.#send(badRequest(request.requestId, request.reason));
+      return;
+    }
+    const { command, requestId, params } = request;
+    if (requestId !== null && this.#idsInFlight.has(requestId)) {
+      // Without the id: with it, this would be taken for the answer to the request that is in flight.
+      this.#send(badRequest(null, `requestId ${requestId} is already in flight`));
+      return;
+    }
+    const { maxInFlight } = this.host.limits;
+    if (this.#pending.size >= maxInFlight) {
+      const reason = `${maxInFlight} requests are in flight on this connection`;
+      this.#send(toFailure(requestId, `overloaded: ${reason}`, { kind: "overloaded", reason }));
+      return;
+    }
+    const pending = new PendingRequest(command, requestId, this);
+    this.#pending.add(pending);
+    if (requestId !== null) this.#idsInFlight.add(requestId);
+    this.host.requestDeadlines.add(pending);
+    this.host.dispatch(command, params, pending).then(
+      (result) => this.#settle(pending, toSuccess(requestId, result)),
+      (error: unknown) => this.#fail(pending, error),
+    );
+  }
+
+  #fail(pending: PendingRequest, error: unknown): void {
+    if (!this.#pending.has(pending)) return;
+    const { text, detail, isInternal } = toReplyError(error, pending.command);
+    if (isInternal) this.host.log.error({ err: error, command: pending.command }, text);
+    this.#settle(pending, toFailure(pending.requestId, text, detail));
+  }
+
+  /** The first answer counts; one that comes after a timeout or a close is dropped. */
+  #settle(pending: PendingRequest, reply: Outgoing): void {
+    if (!this.#pending.delete(pending)) return;
+    if (pending.requestId !== null) this.#idsInFlight.delete(pending.requestId);
+    this.host.requestDeadlines.delete(pending);
+    this.#send(reply, pending);
+    this.#endIfIdle();
+  }
+
+  #send(message: Outgoing, pending?: PendingRequest): void {
+    let frame: Buffer;
+    try {
+      frame = encodeFrame(message);
+    } catch (error) {
+      if (pending === undefined) throw error;
+      const { text, detail } = toReplyError(error, pending.command);
+      this.host.log.error({ err: error, command: pending.command }, "a reply can't be encoded");
+      frame = encodeFrame(toFailure(pending.requestId, text, detail));
+    }
+    this.#write(frame);
+  }
+
+  #write(frame: Buffer): void {
+    const { socket } = this;
+    if (socket.destroyed || this.#state === "closing") return;
+    const { maxOutputBytes, pauseOutputBytes } = this.host.limits;
+    const unreadBytes = socket.writableLength;
+    // A single frame may be larger than the buffer's bound; a peer that leaves others unread may not have it.
+    if (unreadBytes > 0 && unreadBytes + frame.length > maxOutputBytes) {
+      this.host.log.warn({ connection: this.id, unreadBytes }, "closed a connection that doesn't read");
+      socket.destroy();
+      return;
+    }
+    if (!this.#isCorked) {
+      // Everything that is answered in this turn leaves in one system call.
+      this.#isCorked = true;
+      socket.cork();
+      process.nextTick(() => {
+        this.#isCorked = false;
+        socket.uncork();
+      });
+    }
+    socket.write(frame);
+    if (!this.#isPaused && socket.writableLength > pauseOutputBytes) {
+      this.#isPaused = true;
+      socket.pause();
+      this.host.lineDeadlines.delete(this);
+    }
+  }
+
+  #onDrained(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.socket.resume();
+    if (this.#state === "reading") this.#watchLine(true);
+  }
+
+  /** The peer sends no more, and may still read: it gets its answers first. */
+  #onPeerEnded(): void {
+    if (this.#state === "reading" && this.#decoder.isPartial) {
+      this.#send(badRequest(null, "the stream ended within a line"));
+    }
+    this.drain();
+  }
+
+  #endIfIdle(): void {
+    if (this.#state === "ending" && this.#pending.size === 0) this.#close();
+  }
+
+  /** Sends what is buffered, then closes; a peer that doesn't close its side is cut off after a moment. */
+  #close(): void {
+    if (this.#state === "closing") return;
+    this.#state = "closing";
+    this.#forget("the connection is being closed");
+    this.socket.end();
+    this.socket.resume();
+    this.host.lingerDeadlines.add(this);
+  }
+
+  #forget(why: string): void {
+    this.host.lineDeadlines.delete(this);
+    if (this.socket.destroyed) this.host.lingerDeadlines.delete(this);
+    const reason = new Error(why);
+    for (const pending of this.#pending) {
+      this.host.requestDeadlines.delete(pending);
+      pending.abort(reason);
+    }
+    this.#pending.clear();
+    this.#idsInFlight.clear();
+    this.#subscriptions.clear();
+  }
+}
+
+function badRequest(requestId: number | null, reason: string): Outgoing {
+  return toFailure(requestId, `bad request: ${reason}`, { kind: "badRequest", reason });
+}

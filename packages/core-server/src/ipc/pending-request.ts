@@ -1,0 +1,28 @@
+import type { RequestConnection, RequestContext } from "../runtime/command-handlers.js";
+
+/** A request in flight; what its handler gets to know of it. */
+export class PendingRequest implements RequestContext {
+  #controller: AbortController | null = null;
+  #abortReason: Error | null = null;
+
+  constructor(
+    readonly command: string,
+    readonly requestId: number | null,
+    readonly connection: RequestConnection,
+  ) {}
+
+  /** Made when it is first asked for: most handlers answer without it. */
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== null) this.#controller.abort(this.#abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Tells the handler that nobody waits for it any more. */
+  abort(reason: Error): void {
+    this.#abortReason ??= reason;
+    this.#controller?.abort(reason);
+  }
+}

@@ -1,0 +1,27 @@
+import type { CommandHandlers } from "../runtime/command-handlers.js";
+import { QUIET_MODULE, type ServiceModule } from "../runtime/service-module.js";
+import type { EvictMode } from "../config/core-config.js";
+
+/** What the core says of itself. */
+export interface CoreIdentity {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+  readonly evict: EvictMode;
+  /** Asked for each time: the port of a TCP endpoint is known only once it listens. */
+  readonly endpoint: () => string;
+}
+
+/** Answers `health-check`: that the core is alive, and which one it is. */
+export function createHealthModule({ endpoint, ...identity }: CoreIdentity) {
+  const handlers = {
+    "health-check": () => ({ healthy: true, ...identity, endpoint: endpoint() }),
+  } satisfies Partial<CommandHandlers>;
+  return {
+    ...QUIET_MODULE,
+    name: "health",
+    priority: 0,
+    commandPrefixes: ["health-"],
+    handlers,
+  } satisfies ServiceModule;
+}

@@ -1,0 +1,88 @@
+import type { Clock } from "@continuum/broker-core";
+import type { DockerTierReading } from "@continuum/pool-docker";
+import type { SystemResources } from "@continuum/wire-types";
+import { uptime } from "node:os";
+import { toErrorText } from "../error-text.js";
+import { invalidParam } from "../request-error.js";
+import type { CommandHandlers } from "../runtime/command-handlers.js";
+import { type ModuleContext, QUIET_MODULE, type ServiceModule } from "../runtime/service-module.js";
+import { CpuSampler } from "../system/cpu-sampler.js";
+import { readKernelUnits } from "../system/kernel-units.js";
+import { readMemoryUsage } from "../system/memory-usage.js";
+import { ProcessSampler } from "../system/process-sampler.js";
+import { readProcessTable } from "../system/process-table.js";
+
+/** From one sample of the processors to the next. */
+export const SAMPLE_INTERVAL_MS = 2000;
+
+const DEFAULT_TOP_N = 10;
+const MAX_TOP_N = 100;
+
+/** What the module measures with. */
+export interface SystemResourceModuleOptions {
+  /** One fresh reading of Docker's disk. */
+  readonly tier: (signal: AbortSignal) => Promise<DockerTierReading>;
+  readonly clock: Clock;
+  /** As `process.platform`. */
+  readonly platform?: NodeJS.Platform;
+}
+
+/** Answers what the host's Docker disk, processors and memory are like; usage is what lies between two samples. */
+export function createSystemResourceModule({
+  tier,
+  clock,
+  platform = process.platform,
+}: SystemResourceModuleOptions) {
+  const cpu = new CpuSampler();
+  const units = readKernelUnits();
+  const processes = new ProcessSampler({
+    readTable: async () => readProcessTable(await units),
+    uptimeSeconds: uptime,
+    monotonicMs: () => clock.monotonicMs(),
+  });
+  let context: ModuleContext | null = null;
+
+  const topProcesses = async (topN: number): Promise<SystemResources["processes"]> => {
+    if (platform !== "linux") return null;
+    try {
+      return await processes.top(topN);
+    } catch (error) {
+      context?.log.debug({ err: error }, `processes can't be read: ${toErrorText(error)}`);
+      return null;
+    }
+  };
+
+  const handlers = {
+    "system/docker-tier-stats": async (_params, { signal }) => (await tier(signal)).stats,
+    "system/docker-tier-probe": async (_params, { signal }) => (await tier(signal)).probe,
+    "system/resources": async ({ includeProcesses = false, topN = DEFAULT_TOP_N }) => {
+      if (!Number.isSafeInteger(topN) || topN < 1 || topN > MAX_TOP_N) {
+        throw invalidParam("system/resources", "topN", `a whole number from 1 to ${MAX_TOP_N}`, topN);
+      }
+      return {
+        cpu: cpu.usage(),
+        memory: await readMemoryUsage(),
+        processes: includeProcesses ? await topProcesses(topN) : null,
+        timestampMs: clock.nowMs(),
+        uptimeSeconds: uptime(),
+      };
+    },
+  } satisfies Partial<CommandHandlers>;
+
+  return {
+    ...QUIET_MODULE,
+    name: "system-resource",
+    priority: 30,
+    commandPrefixes: ["system/docker-tier-", "system/resources"],
+    tickIntervalMs: SAMPLE_INTERVAL_MS,
+    handlers,
+    start: (started: ModuleContext) => {
+      context = started;
+      return Promise.resolve();
+    },
+    tick: async () => {
+      cpu.sample();
+      if (platform === "linux") await processes.tick();
+    },
+  } satisfies ServiceModule;
+}

@@ -1,0 +1,75 @@
+import { COMMANDS, type CommandName, DecodeError } from "@continuum/wire-types";
+import { nearestName } from "./nearest-name.js";
+import { RequestError } from "./request-error.js";
+import { buildRouteTable, type Route } from "./route-table.js";
+import type { RequestContext } from "./runtime/command-handlers.js";
+import type { ModuleRuntime } from "./runtime/module-runtime.js";
+
+/** The longest name that an error repeats, in characters: a peer's megabyte isn't sent back to it. */
+const MAX_ECHO = 200;
+
+/** Takes a command by name and params as they came, and gives the handler's result. */
+export class Router {
+  readonly #routes: ReadonlyMap<string, Route>;
+  readonly #commands: readonly CommandName[];
+
+  /** Throws a CoreError `routes` when the modules and the commands of the contract don't match. */
+  constructor(private readonly runtime: ModuleRuntime) {
+    this.#commands = (Object.keys(COMMANDS) as CommandName[]).sort();
+    this.#routes = buildRouteTable(runtime.modules, this.#commands);
+  }
+
+  /** Every command that is answered, sorted. */
+  get commands(): readonly CommandName[] {
+    return this.#commands;
+  }
+
+  /**
+   * Rejects with a RequestError `unknownCommand`, `invalidParams` or `overloaded`, or with whatever the handler threw.
+   */
+  async dispatch(
+    command: string,
+    params: Readonly<Record<string, unknown>>,
+    context: RequestContext,
+  ): Promise<unknown> {
+    const route = this.#routes.get(command);
+    if (route === undefined) throw this.#unknown(command);
+    const decoded = decodeParams(route.command, params);
+    return this.runtime.run(route.module, () => route.handle(decoded, context), context);
+  }
+
+  #unknown(typed: string): RequestError {
+    const nearest = nearestName(typed, this.#commands);
+    const command = shorten(typed);
+    const hint = nearest === null ? "" : `; did you mean "${nearest}"?`;
+    const text = `unknown command ${JSON.stringify(command)}${hint}${nearest === null ? ";" : ""} commands: ${this.#commands.join(", ")}`;
+    return new RequestError(text, {
+      kind: "unknownCommand",
+      command,
+      commands: [...this.#commands],
+      nearest,
+    });
+  }
+}
+
+function decodeParams(command: CommandName, params: Readonly<Record<string, unknown>>): never {
+  try {
+    // Each descriptor decodes what its own handler takes; the route keeps the two together.
+    return COMMANDS[command].decodeParams(params) as never;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    const { expected } = error;
+    const path = shorten(error.path);
+    const got = shorten(error.got);
+    const where = path === "" ? "the params" : path;
+    throw new RequestError(
+      `${command}: ${where}: expected ${expected}, got ${got}`,
+      { kind: "invalidParams", command, path, expected, got },
+      { cause: error },
+    );
+  }
+}
+
+function shorten(text: string): string {
+  return text.length <= MAX_ECHO ? text : `${text.slice(0, MAX_ECHO)}…`;
+}

@@ -1,0 +1,30 @@
+import type { CommandName, CommandParams, CommandResult } from "@continuum/wire-types";
+
+/** An event that the core pushes to connections that subscribed. */
+export type PushedEventName = "pressure-alert";
+
+/** The connection a request came by, as far as a handler may touch it. */
+export interface RequestConnection {
+  /** Unique for the life of the core. */
+  readonly id: number;
+  /** Everything that the connection is subscribed to now, sorted. */
+  readonly subscriptions: readonly PushedEventName[];
+  subscribe(event: PushedEventName): void;
+  unsubscribe(event: PushedEventName): void;
+}
+
+/** What a handler knows beside the params. */
+export interface RequestContext {
+  /** Aborts when the request times out, its connection closes, or the core stops. */
+  readonly signal: AbortSignal;
+  readonly connection: RequestConnection;
+}
+
+/** Answers one command; throws a RequestError for what the peer can act on, anything else is an internal error. */
+export type CommandHandler<C extends CommandName> = (
+  params: CommandParams<C>,
+  context: RequestContext,
+) => CommandResult<C> | Promise<CommandResult<C>>;
+
+/** A handler for every command of the contract: a spec without one doesn't compile. */
+export type CommandHandlers = { readonly [C in CommandName]: CommandHandler<C> };

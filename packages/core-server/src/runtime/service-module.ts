@@ -1,0 +1,52 @@
+import type { Clock } from "@continuum/broker-core";
+import type { Logger } from "pino";
+import type { CommandHandlers } from "./command-handlers.js";
+import type { CoreEvent, CoreEventName, EventBus } from "./event-bus.js";
+
+/** What the runtime gives a module when it starts it. */
+export interface ModuleContext {
+  /** Lines carry the module's name. */
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly events: EventBus;
+  /** Aborts when the core stops. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One service of the core: it declares what it needs, and the runtime owns order, routing and cadence.
+ *
+ * Modules start by ascending `priority`, then by name, and stop in reverse.
+ */
+export interface ServiceModule {
+  readonly name: string;
+  readonly priority: number;
+  /** What commands it answers: the longest prefix among all modules wins. None: it is never routed to. */
+  readonly commandPrefixes: readonly string[];
+  readonly eventSubscriptions: readonly CoreEventName[];
+  /** Requests it handles at once; more wait in a bounded queue. */
+  readonly maxConcurrency: number;
+  /** Milliseconds from one tick's due time to the next; null for none. */
+  readonly tickIntervalMs: number | null;
+  readonly handlers: Partial<CommandHandlers>;
+  /** Resolves when the module can answer. */
+  start(context: ModuleContext): Promise<void>;
+  /** Resolves when nothing of the module runs any more; called once, only after a start that succeeded. */
+  stop(): Promise<void>;
+  tick(signal: AbortSignal): Promise<void>;
+  onEvent(event: CoreEvent): void;
+}
+
+/** A module that does nothing: spread it and override what a real one needs. */
+export const QUIET_MODULE = {
+  priority: 50,
+  commandPrefixes: [],
+  eventSubscriptions: [],
+  maxConcurrency: 64,
+  tickIntervalMs: null,
+  handlers: {},
+  start: () => Promise.resolve(),
+  stop: () => Promise.resolve(),
+  tick: () => Promise.resolve(),
+  onEvent: () => undefined,
+} as const satisfies Omit<ServiceModule, "name">;

@@ -1,0 +1,72 @@
+import { ManualClock } from "@continuum/broker-core/testing";
+import { describe, expect, it } from "vitest";
+import { recordingLog } from "../testing/recording-log.js";
+import { TickLoop } from "./tick-loop.js";
+
+function setUp(tick: (signal: AbortSignal) => Promise<void>) {
+  const clock = new ManualClock();
+  const { log, entries } = recordingLog();
+  return { loop: new TickLoop({ name: "m", intervalMs: 100, tick, clock, log }), clock, entries };
+}
+
+describe("TickLoop", () => {
+  it("ticks every interval, and no more once it is stopped", async () => {
+    const { loop, clock } = setUp(() => Promise.resolve());
+    loop.start();
+    await clock.advance(99);
+    expect(loop.counts.ticks).toBe(0);
+    await clock.advance(201);
+    expect(loop.counts).toEqual({ ticks: 3, skipped: 0, failed: 0 });
+    await loop.stop();
+    await clock.advance(1000);
+    expect(loop.counts.ticks).toBe(3);
+  });
+
+  it("never runs two ticks at once, and counts those it skips", async () => {
+    let finish = (): void => undefined;
+    const { loop, clock } = setUp(() => new Promise((resolve) => (finish = resolve)));
+    loop.start();
+    await clock.advance(350);
+    expect(loop.counts).toMatchObject({ ticks: 1, skipped: 2 });
+    finish();
+    await clock.advance(100);
+    expect(loop.counts).toMatchObject({ ticks: 2, skipped: 2 });
+    finish();
+    await loop.stop();
+  });
+
+  it("goes on after a tick that throws, now or later", async () => {
+    let round = 0;
+    const { loop, clock, entries } = setUp(() => {
+      round += 1;
+      if (round === 1) throw new Error("at once");
+      return round === 2 ? Promise.reject(new Error("later")) : Promise.resolve();
+    });
+    loop.start();
+    await clock.advance(300);
+    expect(loop.counts).toEqual({ ticks: 3, skipped: 0, failed: 2 });
+    expect(entries.map(({ msg }) => msg)).toEqual([
+      "a tick of m failed: at once",
+      "a tick of m failed: later",
+    ]);
+    await loop.stop();
+  });
+
+  it("aborts the tick that runs when it stops, and waits for it", async () => {
+    let ended = false;
+    const { loop, clock, entries } = setUp(
+      (signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => {
+            ended = true;
+            reject(signal.reason as Error);
+          });
+        }),
+    );
+    loop.start();
+    await clock.advance(100);
+    await loop.stop();
+    expect(ended).toBe(true);
+    expect(entries).toEqual([]);
+  });
+});
