@@ -1,3 +1,3 @@
 import { sharedTsupConfig } from "../../tsup.shared.js";
 
-export default sharedTsupConfig({ index: "src/index.ts" });
+export default sharedTsupConfig({ index: "src/index.ts", testing: "src/testing/index.ts" });

@@ -1,0 +1,193 @@
+import { decodeErrorDetail } from "@continuum/wire-types";
+import { connect, type Socket } from "node:net";
+import { CommandError } from "./command-error.js";
+import { ConnectionError } from "./connection-error.js";
+import type { CoreRequest } from "./core-request.js";
+import type { Endpoint } from "./endpoint.js";
+import { FrameDecoder } from "./frame-decoder.js";
+import { decodeMessage, type Message } from "./message-decoder.js";
+import { PendingRequests } from "./pending-requests.js";
+import { toConnectionError } from "./to-connection-error.js";
+
+/** What a connection allows. */
+export interface ConnectionLimits {
+  readonly connectTimeoutMs: number;
+  readonly maxFrameBytes: number;
+  /** Requests in flight at once; more have to wait. */
+  readonly maxInFlight: number;
+}
+
+/** Who is told what happens on a connection. */
+export interface ConnectionOwner {
+  onOpen(): void;
+  /** More requests may be sendable now. */
+  onRoom(): void;
+  onEvent(name: string, data: unknown): void;
+  /** A frame that answers nothing: an unknown or repeated id, or of no known kind. */
+  onIgnored(): void;
+  /** The end, once: connecting failed, or the connection broke. `inFlight` were sent and not answered. */
+  onClosed(error: ConnectionError, inFlight: readonly CoreRequest[]): void;
+}
+
+/** Above this, a batch of requests is handed to the socket before more is built. */
+const MAX_BATCH_CHARS = 256 * 1024;
+
+/** One socket to the core, from connecting to its end; it never connects twice, nor keeps the process alive. */
+export class Connection {
+  readonly #socket: Socket;
+  readonly #decoder: FrameDecoder;
+  readonly #pending = new PendingRequests<CoreRequest>();
+  readonly #connectTimer: NodeJS.Timeout;
+  #isOpen = false;
+  #isHealthy = false;
+  #isDone = false;
+  /** What the core said before it closed, matched to no request. */
+  #complaint: string | null = null;
+
+  constructor(
+    private readonly endpoint: Endpoint,
+    private readonly limits: ConnectionLimits,
+    private readonly owner: ConnectionOwner,
+  ) {
+    this.#decoder = new FrameDecoder(limits.maxFrameBytes);
+    const socket = connect(
+      endpoint.kind === "unix" ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port },
+    );
+    this.#socket = socket;
+    socket.unref();
+    if (endpoint.kind === "tcp") socket.setNoDelay(true);
+    const { connectTimeoutMs } = limits;
+    this.#connectTimer = setTimeout(() => {
+      this.close(
+        new ConnectionError("timeout", `${endpoint.url} didn't accept within ${connectTimeoutMs} ms`),
+      );
+    }, connectTimeoutMs);
+    this.#connectTimer.unref();
+    socket.on("connect", () => this.#onConnect());
+    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    socket.on("drain", () => this.owner.onRoom());
+    socket.on("error", (error) => this.close(toConnectionError(error, endpoint, this.#isOpen)));
+    socket.on("close", () => this.close(this.#toCloseReason()));
+  }
+
+  /** Whether it is connected. */
+  get isOpen(): boolean {
+    return this.#isOpen && !this.#isDone;
+  }
+
+  /** Whether it ever was connected. */
+  get wasOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Whether the peer ever said something of use: before that, it may close each connection that it accepts. */
+  get isHealthy(): boolean {
+    return this.#isHealthy;
+  }
+
+  /** Sends of `waiting` what may be sent now, in as few writes as possible, and takes it out of there. */
+  sendFrom(waiting: Set<CoreRequest>): void {
+    while (this.isOpen && waiting.size > 0 && !this.#socket.writableNeedDrain) {
+      const batch = this.#takeBatch(waiting);
+      if (batch === "") return;
+      this.#socket.write(batch);
+    }
+  }
+
+  /** Forgets a request that was sent: its answer will be ignored. */
+  forget(id: number): void {
+    this.#pending.take(id);
+  }
+
+  /** Ends the connection; the owner is told at once. The first reason counts. */
+  close(reason: ConnectionError): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    clearTimeout(this.#connectTimer);
+    this.#socket.destroy();
+    this.owner.onClosed(reason, this.#pending.takeAll());
+  }
+
+  /** Resolves when the socket's handle is gone. */
+  closed(): Promise<void> {
+    const socket = this.#socket;
+    return socket.closed
+      ? Promise.resolve()
+      : new Promise((resolve) => socket.once("close", () => resolve()));
+  }
+
+  #takeBatch(waiting: Set<CoreRequest>): string {
+    let batch = "";
+    for (const request of waiting) {
+      if (this.#pending.size >= this.limits.maxInFlight || batch.length >= MAX_BATCH_CHARS) break;
+      waiting.delete(request);
+      const id = this.#pending.add(request);
+      request.id = id;
+      request.sendCount += 1;
+      const { head, tail } = request.encoded;
+      batch += head + String(id) + tail;
+    }
+    return batch;
+  }
+
+  #onConnect(): void {
+    if (this.#isDone) return;
+    this.#isOpen = true;
+    clearTimeout(this.#connectTimer);
+    this.owner.onOpen();
+  }
+
+  #onData(chunk: Buffer): void {
+    try {
+      this.#decoder.push(chunk, (payload) => {
+        if (!this.#isDone) this.#onMessage(decodeMessage(payload));
+      });
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      this.close(error);
+    }
+    if (this.isOpen) this.owner.onRoom();
+  }
+
+  #onMessage(message: Message): void {
+    switch (message.kind) {
+      case "success":
+        this.#take(message.requestId)?.succeed({ result: message.result, attachment: message.attachment });
+        return;
+      case "failure": {
+        const { requestId, error, errorDetail } = message;
+        if (requestId === null) {
+          this.#complaint = error;
+          this.owner.onIgnored();
+          return;
+        }
+        const request = this.#take(requestId);
+        request?.fail(new CommandError(request.command, error, decodeErrorDetail(errorDetail)));
+        return;
+      }
+      case "event":
+        this.#isHealthy = true;
+        this.owner.onEvent(message.name, message.data);
+        return;
+      case "unknown":
+        this.owner.onIgnored();
+        return;
+    }
+  }
+
+  #take(id: number): CoreRequest | undefined {
+    const request = this.#pending.take(id);
+    if (request === undefined) this.owner.onIgnored();
+    else {
+      this.#isHealthy = true;
+      request.id = null;
+    }
+    return request;
+  }
+
+  #toCloseReason(): ConnectionError {
+    const within = this.#decoder.isPartial ? " within a frame" : "";
+    const complaint = this.#complaint === null ? "" : `: ${this.#complaint}`;
+    return new ConnectionError("closed", `${this.endpoint.url} closed the connection${within}${complaint}`);
+  }
+}

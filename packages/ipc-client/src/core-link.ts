@@ -1,0 +1,209 @@
+import { Connection, type ConnectionLimits } from "./connection.js";
+import { ConnectionError } from "./connection-error.js";
+import type { CoreRequest } from "./core-request.js";
+import type { Endpoint } from "./endpoint.js";
+import { decideReconnect, type ReconnectLimits } from "./reconnect-policy.js";
+
+/** How a link behaves. */
+export interface CoreLinkOptions {
+  readonly endpoint: Endpoint;
+  readonly connection: ConnectionLimits;
+  readonly reconnect: ReconnectLimits;
+  /** Requests that wait for a connection or for room on it. */
+  readonly maxWaiting: number;
+  readonly nowMs: () => number;
+  /** A random number of [0, 1). */
+  readonly random: () => number;
+}
+
+/** Who is told of a link's connections. */
+export interface CoreLinkOwner {
+  /** Connected, for the first time or again. */
+  onOpen(): void;
+  onEvent(name: string, data: unknown): void;
+  /** The connection that was open is gone. */
+  onLost(): void;
+  /** There is no core, and the policy says not to wait for one. */
+  onUnreachable(error: ConnectionError): void;
+}
+
+/** How often a request is sent that may be sent again: one that ends the core must not end it for ever. */
+const MAX_SENDS = 3;
+
+/** Brings requests to the core over one connection at a time, which it makes when something needs it, and again. */
+export class CoreLink {
+  readonly #waiting = new Set<CoreRequest>();
+  #connection: Connection | null = null;
+  #retryTimer: NodeJS.Timeout | null = null;
+  #failedAttempts = 0;
+  #everConnected = false;
+  #retained = 0;
+  #isFlushing = false;
+  #closeReason: ConnectionError | null = null;
+  #ignoredFrames = 0;
+
+  constructor(
+    private readonly options: CoreLinkOptions,
+    private readonly owner: CoreLinkOwner,
+  ) {}
+
+  /** Frames that answered nothing. */
+  get ignoredFrames(): number {
+    return this.#ignoredFrames;
+  }
+
+  get isOpen(): boolean {
+    return this.#connection?.isOpen ?? false;
+  }
+
+  /** Sends the request as soon as possible; it is failed here when that can't be. */
+  submit(request: CoreRequest): void {
+    const { maxWaiting } = this.options;
+    if (this.#closeReason !== null) {
+      request.failWith("closed", this.#closeReason.message);
+    } else if (this.#waiting.size >= maxWaiting) {
+      request.failWith("overloaded", `${request.command}: ${maxWaiting} requests wait for the core already`);
+    } else {
+      this.#wait(request);
+      this.#advance();
+    }
+  }
+
+  /** Lets go of a request that is settled. */
+  withdraw(request: CoreRequest): void {
+    if (request.id === null) this.#waiting.delete(request);
+    else this.#connection?.forget(request.id);
+  }
+
+  /** Keeps a connection up, also without requests, until as many `release`. */
+  retain(): void {
+    this.#retained += 1;
+    if (this.#closeReason === null) this.#advance();
+  }
+
+  release(): void {
+    this.#retained -= 1;
+  }
+
+  /** Ends everything: requests fail with `closed`. Resolves when the socket is gone. */
+  async close(): Promise<void> {
+    const connection = this.#connection;
+    if (this.#closeReason === null) {
+      this.#closeReason = new ConnectionError("closed", "the client was closed");
+      if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+      this.#retryTimer = null;
+      connection?.close(this.#closeReason);
+      for (const request of [...this.#waiting]) request.failWith("closed", this.#closeReason.message);
+    }
+    await connection?.closed();
+  }
+
+  #wait(request: CoreRequest): void {
+    request.id = null;
+    request.waitingSinceMs = this.options.nowMs();
+    this.#waiting.add(request);
+  }
+
+  /** Does the next thing that brings the waiting requests forward. */
+  #advance(): void {
+    if (this.#connection === null) {
+      if (this.#retryTimer === null) this.#connect();
+    } else if (this.#connection.isOpen && !this.#isFlushing) {
+      // After the other calls of this turn, and of the continuations of the replies that came in it.
+      this.#isFlushing = true;
+      process.nextTick(() => {
+        this.#isFlushing = false;
+        this.#connection?.sendFrom(this.#waiting);
+      });
+    }
+  }
+
+  #connect(): void {
+    this.#retryTimer = null;
+    const connection: Connection = new Connection(this.options.endpoint, this.options.connection, {
+      onOpen: () => {
+        this.#everConnected = true;
+        this.owner.onOpen();
+        this.#connection?.sendFrom(this.#waiting);
+      },
+      onRoom: () => {
+        if (this.#waiting.size > 0) this.#advance();
+      },
+      onEvent: (name, data) => this.owner.onEvent(name, data),
+      onIgnored: () => (this.#ignoredFrames += 1),
+      onClosed: (error, inFlight) => this.#onClosed(connection, error, inFlight),
+    });
+    this.#connection = connection;
+  }
+
+  #onClosed(connection: Connection, error: ConnectionError, inFlight: readonly CoreRequest[]): void {
+    // A connection that was of use ends a row of failures.
+    this.#failedAttempts = connection.isHealthy ? 0 : this.#failedAttempts + 1;
+    this.#connection = null;
+    if (inFlight.length > 0) this.#recover(inFlight, error);
+    if (this.#closeReason !== null) return;
+    if (connection.wasOpen) this.owner.onLost();
+    if (this.#failedAttempts > 0) this.#backOff(error);
+    else if (this.#waiting.size > 0 || this.#retained > 0) this.#advance();
+  }
+
+  /** Puts what may be sent again before what waits already, and fails the rest. */
+  #recover(inFlight: readonly CoreRequest[], error: ConnectionError): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const request of inFlight) {
+      request.id = null;
+      const mayRepeat = request.idempotent && request.sendCount < MAX_SENDS && error.code !== "protocol";
+      if (mayRepeat && this.#closeReason === null) this.#wait(request);
+      else request.failWith(error.code, `${request.command}: ${error.message}`, error);
+    }
+    for (const request of waiting) this.#waiting.add(request);
+  }
+
+  /** Fails what shouldn't wait any longer; connects again later if somebody still waits. */
+  #backOff(error: ConnectionError): void {
+    const nowMs = this.options.nowMs();
+    let delayMs = Infinity;
+    for (const request of [...this.#waiting]) {
+      const decision = this.#decide(
+        error,
+        nowMs - request.waitingSinceMs,
+        this.options.reconnect.reconnectForMs,
+      );
+      if (decision.kind === "stop") request.failWith(error.code, error.message, error);
+      else delayMs = Math.min(delayMs, decision.delayMs);
+    }
+    if (this.#retained > 0) {
+      // Whoever is subscribed waits as long as it takes.
+      const decision = this.#decide(error, 0, Infinity);
+      if (decision.kind === "stop") this.owner.onUnreachable(error);
+      else delayMs = Math.min(delayMs, decision.delayMs);
+    }
+    if (delayMs === Infinity) {
+      this.#failedAttempts = 0;
+      return;
+    }
+    this.#retryTimer = setTimeout(() => this.#retry(), delayMs);
+    this.#retryTimer.unref();
+  }
+
+  #decide(
+    error: ConnectionError,
+    elapsedMs: number,
+    reconnectForMs: number,
+  ): ReturnType<typeof decideReconnect> {
+    const state = {
+      attempt: this.#failedAttempts,
+      elapsedMs,
+      error: error.code,
+      everConnected: this.#everConnected,
+    };
+    return decideReconnect(state, { ...this.options.reconnect, reconnectForMs }, this.options.random());
+  }
+
+  #retry(): void {
+    this.#retryTimer = null;
+    if (this.#waiting.size > 0 || this.#retained > 0) this.#connect();
+    else this.#failedAttempts = 0;
+  }
+}

@@ -1,0 +1,119 @@
+import { DecodeError } from "@continuum/wire-types";
+import { ConnectionError } from "./connection-error.js";
+import { type CoreEvents, eventDecoders, type EventName, isEventName } from "./core-events.js";
+import { EventStream, type EventStreamOptions } from "./event-stream.js";
+
+/** What the hub needs of its client. */
+export interface EventHubPort {
+  /** Whether a connection is up now. */
+  isOpen(): boolean;
+  /** A first subscription exists: bring a connection up, and keep it up. */
+  retain(): void;
+  /** The last subscription ended. */
+  release(): void;
+  subscribe(events: EventName[]): Promise<unknown>;
+  unsubscribe(events: EventName[]): Promise<unknown>;
+}
+
+/** A stream as the hub sees it, whatever its event carries. */
+interface Subscriber {
+  /** Throws a DecodeError. */
+  push(data: unknown): void;
+  gap(): void;
+  end(error: Error | null): void;
+}
+
+/** Shares one subscription per event among all streams, and subscribes anew on each new connection. */
+export class EventHub {
+  readonly #subscribers = new Map<EventName, Set<Subscriber>>();
+  /** Those who were subscribed when the connection broke, and haven't been told yet. */
+  readonly #interrupted = new Set<Subscriber>();
+
+  constructor(private readonly port: EventHubPort) {}
+
+  /** Opens a stream; it is subscribed as soon as there is a connection. */
+  open<E extends EventName>(name: E, options: EventStreamOptions): EventStream<CoreEvents[E]> {
+    const stream = new EventStream<CoreEvents[E]>(options, () => this.#remove(name, subscriber));
+    const subscriber: Subscriber = {
+      // Each decodes for itself: one consumer's changes to its object are not the other's.
+      push: (data) => stream.push(eventDecoders[name](data)),
+      gap: () => stream.gap({ reason: "reconnected" }),
+      end: (error) => stream.end(error),
+    };
+    if (!stream.isEnded) this.#add(name, subscriber);
+    return stream;
+  }
+
+  /** Takes an event from the connection. */
+  onEvent(name: string, data: unknown): void {
+    if (!isEventName(name)) return;
+    for (const subscriber of this.#of(name)) {
+      try {
+        subscriber.push(data);
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        subscriber.end(error);
+      }
+    }
+  }
+
+  /** Subscribes everything on a new connection. */
+  onOpen(): void {
+    this.#subscribe([...this.#subscribers.keys()]);
+  }
+
+  /** The connection is gone: whatever happens until the next one is missed. */
+  onLost(): void {
+    for (const subscriber of this.#all()) this.#interrupted.add(subscriber);
+  }
+
+  /** Ends every stream, with the error if there is one. */
+  endAll(error: Error | null): void {
+    for (const subscriber of this.#all()) subscriber.end(error);
+  }
+
+  #of(name: EventName): Subscriber[] {
+    return [...(this.#subscribers.get(name) ?? [])];
+  }
+
+  #all(): Subscriber[] {
+    return [...this.#subscribers.keys()].flatMap((name) => this.#of(name));
+  }
+
+  #add(name: EventName, subscriber: Subscriber): void {
+    const subscribers = this.#subscribers.get(name);
+    if (subscribers !== undefined) {
+      subscribers.add(subscriber);
+      return;
+    }
+    this.#subscribers.set(name, new Set([subscriber]));
+    if (this.#subscribers.size === 1) this.port.retain();
+    if (this.port.isOpen()) this.#subscribe([name]);
+  }
+
+  #remove(name: EventName, subscriber: Subscriber): void {
+    this.#interrupted.delete(subscriber);
+    const subscribers = this.#subscribers.get(name);
+    if (subscribers?.delete(subscriber) !== true || subscribers.size > 0) return;
+    this.#subscribers.delete(name);
+    // Should it fail, the core pushes events that nobody takes: harmless.
+    if (this.port.isOpen()) this.port.unsubscribe([name]).catch(() => undefined);
+    if (this.#subscribers.size === 0) this.port.release();
+  }
+
+  #subscribe(names: EventName[]): void {
+    if (names.length === 0) return;
+    this.port.subscribe(names).then(
+      () => {
+        for (const subscriber of names.flatMap((name) => this.#of(name))) {
+          if (this.#interrupted.delete(subscriber)) subscriber.gap();
+        }
+      },
+      (error: unknown) => {
+        // A connection that broke meanwhile is followed by another, which subscribes again.
+        if (error instanceof ConnectionError && error.code === "closed") return;
+        for (const subscriber of names.flatMap((name) => this.#of(name))) subscriber.end(error as Error);
+      },
+    );
+  }
+}

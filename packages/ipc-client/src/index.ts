@@ -1,0 +1,11 @@
+export type { CallOptions, CommandCaller } from "./command-caller.js";
+export { CommandError } from "./command-error.js";
+export { connectCore } from "./connect-core.js";
+export { ConnectionError, type ConnectionErrorCode } from "./connection-error.js";
+export type { CoreClientOptions } from "./core-client-options.js";
+export type { CoreEvents, EventName } from "./core-events.js";
+export type { CoreReply } from "./core-request.js";
+export { EndpointError, type EndpointErrorCode } from "./endpoint-error.js";
+export { type Endpoint, resolveEndpoint } from "./endpoint.js";
+export type { EventGap, EventStream, EventStreamOptions } from "./event-stream.js";
+export { RustCoreIPCClient } from "./rust-core-ipc-client.js";

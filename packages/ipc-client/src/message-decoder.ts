@@ -1,0 +1,69 @@
+import { ConnectionError } from "./connection-error.js";
+
+/** What a frame says. */
+export type Message =
+  | {
+      readonly kind: "success";
+      readonly requestId: number;
+      readonly result: unknown;
+      readonly attachment: Buffer | null;
+    }
+  | {
+      readonly kind: "failure";
+      readonly requestId: number | null;
+      readonly error: string;
+      readonly errorDetail: unknown;
+    }
+  | { readonly kind: "event"; readonly name: string; readonly data: unknown }
+  /** A frame of no kind that this version knows: to be dropped. */
+  | { readonly kind: "unknown" };
+
+/**
+ * Reads a frame's payload: JSON, or JSON, a zero byte and an attachment (a view of the payload).
+ * Throws a ConnectionError `protocol` for a payload whose JSON is no object, or a reply that says neither yes nor no.
+ */
+export function decodeMessage(payload: Buffer): Message {
+  // JSON text never holds a raw zero: the first one is the separator, whatever the attachment holds.
+  const separator = payload.indexOf(0);
+  const message = parseObject(separator < 0 ? payload : payload.subarray(0, separator));
+  const requestId = message["requestId"];
+  if (isRequestId(requestId)) {
+    if (message["success"] === true) {
+      const attachment = separator < 0 ? null : payload.subarray(separator + 1);
+      return { kind: "success", requestId, result: message["result"] ?? null, attachment };
+    }
+    if (message["success"] === false) return toFailure(requestId, message);
+    throw new ConnectionError("protocol", "the peer sent a reply without `success`");
+  }
+  if (typeof message["event"] === "string") {
+    return { kind: "event", name: message["event"], data: message["data"] };
+  }
+  return message["success"] === false ? toFailure(null, message) : { kind: "unknown" };
+}
+
+function parseObject(json: Buffer): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json.toString("utf8"));
+  } catch (cause) {
+    throw new ConnectionError("protocol", "the peer sent a frame that isn't JSON", { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ConnectionError("protocol", "the peer sent a frame that is no JSON object");
+  }
+  return value as Record<string, unknown>;
+}
+
+function isRequestId(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
+}
+
+function toFailure(requestId: number | null, message: Readonly<Record<string, unknown>>): Message {
+  const error = message["error"];
+  return {
+    kind: "failure",
+    requestId,
+    error: typeof error === "string" && error !== "" ? error : "the core gave no reason",
+    errorDetail: message["errorDetail"] ?? null,
+  };
+}

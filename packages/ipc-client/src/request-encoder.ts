@@ -1,0 +1,55 @@
+/** Parameters of a request as they stand on the line, beside `command` and `requestId`. */
+export type RequestParams = Readonly<Record<string, unknown>>;
+
+/** A request's line but for its id, which is only known when it is sent. */
+export interface EncodedRequest {
+  /** `{"command":"...","requestId":` */
+  readonly head: string;
+  /** `,...params}` and the newline. */
+  readonly tail: string;
+}
+
+/** A request's longest possible id, in bytes. */
+const MAX_ID_BYTES = 10;
+/** Callers may send commands of any name: what is kept of them is bounded. */
+const MAX_KEPT_HEADS = 256;
+
+/** Turns requests into lines. The part that is the same for every request of a command is built once. */
+export class RequestEncoder {
+  readonly #heads = new Map<string, string>();
+
+  /**
+   * Encodes a request once, for any number of sendings. Throws a TypeError when `params` is no object, holds one of
+   * the reserved keys `command` and `requestId`, or something that JSON can't say.
+   */
+  encode(command: string, params: RequestParams): EncodedRequest {
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- callers without types exist
+    if (typeof params !== "object" || params === null || Array.isArray(params)) {
+      throw new TypeError(`the parameters of ${command} must be an object`);
+    }
+    for (const key of ["command", "requestId"]) {
+      if (Object.hasOwn(params, key))
+        throw new TypeError(`${key} is reserved: it can't be a parameter of ${command}`);
+    }
+    const json = JSON.stringify(params);
+    // Only a toJSON that gives something else than an object leads here: it would break the line's grammar.
+    if (!json.startsWith("{")) throw new TypeError(`the parameters of ${command} must be an object`);
+    return { head: this.#head(command), tail: json === "{}" ? "}\n" : `,${json.slice(1)}\n` };
+  }
+
+  #head(command: string): string {
+    const kept = this.#heads.get(command);
+    if (kept !== undefined) return kept;
+    const head = `{"command":${JSON.stringify(command)},"requestId":`;
+    if (this.#heads.size < MAX_KEPT_HEADS) this.#heads.set(command, head);
+    return head;
+  }
+}
+
+/** Whether the request's line, without its newline, is longer than `maxBytes`. */
+export function isLongerThan({ head, tail }: EncodedRequest, maxBytes: number): boolean {
+  const chars = head.length + MAX_ID_BYTES + tail.length;
+  // A UTF-16 unit takes at most three bytes: most requests need no counting.
+  if (chars * 3 <= maxBytes) return false;
+  return Buffer.byteLength(head) + MAX_ID_BYTES + Buffer.byteLength(tail) > maxBytes;
+}

@@ -1,0 +1,1 @@
+export { type PeerConnection, type PeerRequest, ScriptedPeer } from "./scripted-peer.js";
