@@ -17,6 +17,7 @@ interface Step {
 const steps: readonly Step[] = [
   { name: "sync", command: ["npx", "nx", "sync:check"], mend: "npx nx sync" },
   { name: "generate", command: ["npm", "run", "-s", "generate", "--", "--check"], mend: "npm run generate" },
+  { name: "contract", command: ["npm", "run", "-s", "contract", "--", "check"], mend: "said above" },
   { name: "format", command: ["npx", "prettier", "--check", "."], mend: "npm run format" },
   { name: "lint", command: ["npm", "run", "-s", "lint"], mend: "npm run lint -- --fix" },
   { name: "boundaries", command: ["npm", "run", "-s", "boundaries"], mend: "CONTRIBUTING.md, Layers" },
