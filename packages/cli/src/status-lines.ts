@@ -1,0 +1,83 @@
+import { type DockerTierProbe, formatBytes, formatTierRow, type TierRow } from "@continuum/wire-types";
+import stringWidth from "string-width";
+import type { StatusReport } from "./status-report.js";
+import { toPrintable } from "./to-printable.js";
+import { toSeverity } from "./to-severity.js";
+
+/** How the status is drawn. */
+export interface StatusStyle {
+  /** The terminal's width. */
+  readonly columns: number;
+  readonly color: boolean;
+}
+
+const DOCKER = "docker";
+const MAX_BAR = 30;
+/** A shorter bar says nothing. */
+const MIN_BAR = 6;
+
+/** The status for people: a row a tier, what was tried for one that wasn't found, the counters, the warnings. */
+export function statusLines(report: StatusReport, { columns, color }: StatusStyle): string[] {
+  const rows = toRows(report);
+  const nameWidth = Math.max(...rows.map(({ name }) => stringWidth(name)));
+  // Padded here: formatTierRow counts characters, and some take two columns.
+  const padded = rows.map((row) => ({
+    ...row,
+    name: row.name + " ".repeat(nameWidth - stringWidth(row.name)),
+  }));
+  const draw = (barWidth: number): string[] =>
+    padded.map((row) => formatTierRow(row, { nameWidth: 0, barWidth, color }));
+  const bare = draw(0);
+  const width = Math.max(...bare.map((line) => stringWidth(line)));
+  const barWidth = Math.min(MAX_BAR, columns - width - 2);
+  const { evictionsFired, bytesFreedTotal } = report.broker;
+  return [
+    ...(barWidth >= MIN_BAR ? draw(barWidth) : width <= columns ? bare : bare.map(squeeze)),
+    ...probeLines(report.probe, report.dockerTier.detected),
+    `evictions ${evictionsFired}, freed ${formatBytes(bytesFreedTotal)}`,
+    ...report.warnings.map((warning) => `warning: ${warning}`),
+  ];
+}
+
+/** Highest pressure first, as the broker orders them; the Docker tier always has a row. */
+function toRows({ dockerTier, broker, trends }: StatusReport): TierRow[] {
+  const trendOf = (pool: string): TierRow["trend"] => trends?.find(({ name }) => name === pool) ?? null;
+  const docker: TierRow = {
+    name: DOCKER,
+    ...dockerTier,
+    tier: toSeverity(dockerTier.pressure),
+    trend: trendOf(DOCKER),
+  };
+  const rows = broker.pools.map(({ name, pressure, tier, stats }): TierRow => {
+    if (name === DOCKER) return docker;
+    const { totalBytes: usedBytes, maxBytes: capacityBytes } = stats;
+    // Capacity 0 means not under management: the snapshot has no other word for it.
+    const detected = capacityBytes > 0;
+    return {
+      name: toPrintable(name),
+      detected,
+      usedBytes,
+      capacityBytes,
+      pressure,
+      tier,
+      trend: trendOf(name),
+    };
+  });
+  return broker.pools.some(({ name }) => name === DOCKER) ? rows : [...rows, docker];
+}
+
+function probeLines(probe: DockerTierProbe, detected: boolean): string[] {
+  switch (probe.kind) {
+    case "notFound":
+      return [`${DOCKER}: tried ${toPrintable(probe.path)}: ${toPrintable(probe.reason)}`];
+    case "unsupported":
+      return [`${DOCKER}: not supported on ${toPrintable(probe.os)}: ${toPrintable(probe.reason)}`];
+    case "detected":
+      return detected ? [] : [`${DOCKER}: found ${toPrintable(probe.path)}, but it could not be read`];
+  }
+}
+
+/** For a terminal that is too narrow even without a bar: columns don't line up, and all of it is there. */
+function squeeze(line: string): string {
+  return line.replace(/ {2,}/gu, " ");
+}

@@ -1,0 +1,29 @@
+import { type CommandResult, type DockerTierStats, formatBytes, formatPercent } from "@continuum/wire-types";
+
+/** What the core may delete; null when it doesn't say. */
+export type EvictMode = CommandResult<"health-check">["evict"] | null;
+
+/** A disk tier above this pressure is warned of. */
+const WARN_ABOVE = 0.9;
+
+/** What a person should do something about: a disk tier over 90 %, and what to do. */
+export function statusWarnings(docker: DockerTierStats, evict: EvictMode): string[] {
+  if (!docker.detected || docker.pressure <= WARN_ABOVE) return [];
+  const { pressure, usedBytes, capacityBytes } = docker;
+  const fact = `the Docker disk is ${formatPercent(pressure)} full (${formatBytes(usedBytes)} of ${formatBytes(capacityBytes)})`;
+  return [`${fact}; ${advice(evict)}`];
+}
+
+function advice(evict: EvictMode): string {
+  const byHand = "`docker image prune --all` removes the images that no container uses";
+  switch (evict) {
+    case "off":
+      return `the core only observes: restart it with --evict conservative, or ${byHand}`;
+    case "conservative":
+      return `the core deletes only what can be had again: --evict standard may free more, or ${byHand}`;
+    case "standard":
+      return `the core frees what it may: if this stays, what is left is in use, kept by a label, or not Docker's`;
+    case null:
+      return byHand;
+  }
+}
