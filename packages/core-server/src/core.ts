@@ -1,5 +1,6 @@
 import { type Clock, PressureBroker, systemClock } from "@continuum/broker-core";
 import { createDockerPool, type DockerPool } from "@continuum/pool-docker";
+import type { CommandName } from "@continuum/wire-types";
 import { type Logger, pino } from "pino";
 import type { CoreConfig } from "./config/core-config.js";
 import { toErrorText } from "./error-text.js";
@@ -12,7 +13,7 @@ import { createHealthModule } from "./modules/health-module.js";
 import { createPressureBrokerModule } from "./modules/pressure-broker-module.js";
 import { createSystemResourceModule } from "./modules/system-resource-module.js";
 import { Router } from "./router.js";
-import type { CommandHandlers } from "./runtime/command-handlers.js";
+import { handledCommands } from "./runtime/command-handlers.js";
 import { EventBus } from "./runtime/event-bus.js";
 import { ModuleRuntime } from "./runtime/module-runtime.js";
 import { readVersion } from "./version.js";
@@ -36,6 +37,8 @@ export interface CoreOptions {
 /** A whole core in this process. */
 export interface Core {
   readonly version: string;
+  /** Every command that it answers, sorted. */
+  readonly commands: readonly CommandName[];
   /** Other parts register their pools here. */
   readonly broker: PressureBroker;
   readonly dockerPool: DockerPool;
@@ -78,14 +81,13 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     read: (name, signal) => broker.read(name, signal),
     nowMs: () => clock.nowMs(),
   });
-  // A command without a handler doesn't compile here.
-  void ({
+  const commands = handledCommands({
     ...health.handlers,
     ...pushed.handlers,
     ...pressure.handlers,
     ...resources.handlers,
     ...admission.handlers,
-  } satisfies CommandHandlers);
+  });
 
   const runtime = new ModuleRuntime({
     modules: [health, pushed, pressure, resources, admission],
@@ -103,14 +105,15 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
   });
 
   const stop = async (): Promise<void> => {
-    await ipc.close(DRAIN_MS);
+    // Evictions are aborted at once, not after the requests: what they delete right now still takes a moment.
+    await Promise.all([ipc.close(DRAIN_MS), broker.close()]);
     await runtime.stop();
-    await broker.close();
     await dockerPool.close();
     log.info("stopped");
   };
   return {
     version,
+    commands,
     broker,
     dockerPool,
     events,
@@ -126,7 +129,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
         await stop();
         throw error;
       }
-      log.info({ endpoint: formatEndpoint(ipc.endpoint), pid: process.pid, version, evict }, "listening");
+      log.info({ endpoint: formatEndpoint(ipc.endpoint), version, evict }, "listening");
     },
     stop,
   };

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { access, lstat } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { startCoreProcess } from "./testing/core-process.js";
@@ -40,6 +41,34 @@ describe("continuum-core", { timeout: 30_000 }, () => {
       await expect(access(core.socketPath)).rejects.toMatchObject({ code: "ENOENT" });
     },
   );
+
+  it("ends at once on a second signal", async () => {
+    await using home = await tempDirectory();
+    await using core = startCoreProcess(home.path, NO_ENGINE);
+    await core.printed(READY);
+    // A peer that keeps its side open makes the core wait a little.
+    await using client = await RawClient.connect(core.socketPath, true);
+    await client.call("health-check", 1);
+    const startedAt = performance.now();
+    core.kill("SIGTERM");
+    await once(client.socket, "end");
+    core.kill("SIGINT");
+    expect(await core.exit).toBe(130);
+    expect(performance.now() - startedAt).toBeLessThan(900);
+    await expect(access(core.socketPath)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  it("logs an error that nobody caught, ends with 1, and removes its socket", async () => {
+    await using home = await tempDirectory();
+    const bug = 'process.on("SIGUSR2", () => { throw new Error("boom") })';
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(bug)}` };
+    await using core = startCoreProcess(home.path, NO_ENGINE, env);
+    await core.printed(READY);
+    core.kill("SIGUSR2");
+    expect(await core.exit).toBe(1);
+    expect(core.stderr()).toMatch(/"level":"fatal".*boom/u);
+    await expect(access(core.socketPath)).rejects.toMatchObject({ code: "ENOENT" });
+  });
 
   it("names the core that runs already, in one line, with 3", async () => {
     await using home = await tempDirectory();

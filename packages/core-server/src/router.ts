@@ -19,11 +19,6 @@ export class Router {
     this.#routes = buildRouteTable(runtime.modules, this.#commands);
   }
 
-  /** Every command that is answered, sorted. */
-  get commands(): readonly CommandName[] {
-    return this.#commands;
-  }
-
   /**
    * Rejects with a RequestError `unknownCommand`, `invalidParams` or `overloaded`, or with whatever the handler threw.
    */

@@ -52,7 +52,9 @@ async function serve(
 ): Promise<number> {
   const started: { core: Core | null } = { core: null };
   const color = stdout.isTTY && stdout.hasColors() && (env["NO_COLOR"] ?? "") === "";
-  const screen: Screen = stdout.isTTY
+  // A terminal that doesn't know its size (a container's) can't be redrawn.
+  const isLive = stdout.isTTY && stdout.columns > 0;
+  const screen: Screen = isLive
     ? createLiveScreen({
         stream: stdout,
         clock: systemClock,
@@ -62,7 +64,7 @@ async function serve(
   const log = createLogger({
     level: config.logLevel,
     isTerminal: stderr.isTTY,
-    writeLine: (text) => (stdout.isTTY && stderr.isTTY ? screen.line(text) : void stderr.write(`${text}\n`)),
+    writeLine: (text) => (isLive && stderr.isTTY ? screen.line(text) : void stderr.write(`${text}\n`)),
   });
 
   const stopping = untilStopSignal();

@@ -1,10 +1,10 @@
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
-import type { PushedEventName, RequestConnection, RequestContext } from "../runtime/command-handlers.js";
+import type { PushedEventName, RequestContext } from "../runtime/command-handlers.js";
 import type { DeadlineList } from "./deadline-list.js";
 import type { IpcLimits } from "./ipc-limits.js";
 import { LineDecoder } from "./line-decoder.js";
-import { PendingRequest } from "./pending-request.js";
+import { PendingRequest, type Requester } from "./pending-request.js";
 import { toReplyError } from "./reply-error.js";
 import { decodeRequest } from "./request-decoder.js";
 import { encodeFrame, type Outgoing, toFailure, toSuccess } from "./response-encoder.js";
@@ -30,7 +30,7 @@ export interface ConnectionHost {
 }
 
 /** One peer: reads its requests, answers each, and pushes the events that it subscribed to. */
-export class IpcConnection implements RequestConnection {
+export class IpcConnection implements Requester {
   readonly #decoder: LineDecoder;
   readonly #pending = new Set<PendingRequest>();
   readonly #idsInFlight = new Set<number>();

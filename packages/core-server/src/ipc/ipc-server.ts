@@ -39,7 +39,7 @@ export class IpcServer {
       log,
       dispatch,
       requestDeadlines: new DeadlineList<PendingRequest>(clock, requestTimeoutMs, (pending) =>
-        (pending.connection as IpcConnection).expireRequest(pending),
+        pending.connection.expireRequest(pending),
       ),
       lineDeadlines: new DeadlineList<IpcConnection>(clock, lineTimeoutMs, (peer) => peer.expireLine()),
       lingerDeadlines: new DeadlineList<IpcConnection>(clock, lingerMs, (peer) => peer.destroy()),

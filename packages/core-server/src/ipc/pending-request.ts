@@ -1,5 +1,10 @@
 import type { RequestConnection, RequestContext } from "../runtime/command-handlers.js";
 
+/** The connection of a request, as its deadline sees it. */
+export interface Requester extends RequestConnection {
+  expireRequest(pending: PendingRequest): void;
+}
+
 /** A request in flight; what its handler gets to know of it. */
 export class PendingRequest implements RequestContext {
   #controller: AbortController | null = null;
@@ -8,7 +13,7 @@ export class PendingRequest implements RequestContext {
   constructor(
     readonly command: string,
     readonly requestId: number | null,
-    readonly connection: RequestConnection,
+    readonly connection: Requester,
   ) {}
 
   /** Made when it is first asked for: most handlers answer without it. */

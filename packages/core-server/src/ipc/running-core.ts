@@ -31,7 +31,10 @@ export function askRunningCore(target: NetConnectOpts, withinMs = 1000): Promise
     socket.on("close", () => finish({ kind: "taken", pid: null }));
     socket.on("error", (error: NodeJS.ErrnoException) => {
       if (connected) return;
-      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") return finish({ kind: "free" });
+      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") {
+        finish({ kind: "free" });
+        return;
+      }
       clearTimeout(timer);
       socket.destroy();
       reject(error);

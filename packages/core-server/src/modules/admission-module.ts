@@ -9,7 +9,9 @@ import { randomUUID } from "node:crypto";
 import { toErrorText } from "../error-text.js";
 import { invalidParam, RequestError } from "../request-error.js";
 import type { CommandHandlers } from "../runtime/command-handlers.js";
-import { QUIET_MODULE, type ServiceModule } from "../runtime/service-module.js";
+import { QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
+
+type Commands = "system/resource-admit";
 
 const COMMAND = "system/resource-admit";
 
@@ -23,7 +25,7 @@ export interface AdmissionTiers {
 }
 
 /** Answers `system/resource-admit`: whether a tier can take more bytes, by a reading made for the question. */
-export function createAdmissionModule({ names, read, nowMs }: AdmissionTiers) {
+export function createAdmissionModule({ names, read, nowMs }: AdmissionTiers): ServiceModuleFor<Commands> {
   const readFresh = async (tier: string, signal: AbortSignal): Promise<PoolReading> => {
     let reading: PoolReading | null;
     try {
@@ -36,7 +38,7 @@ export function createAdmissionModule({ names, read, nowMs }: AdmissionTiers) {
     return reading;
   };
 
-  const handlers = {
+  const handlers: Pick<CommandHandlers, Commands> = {
     "system/resource-admit": async ({ tier, projectedBytes }, { signal }): Promise<AdmissionTicket> => {
       if (!Number.isSafeInteger(projectedBytes) || projectedBytes < 0) {
         throw invalidParam(COMMAND, "projectedBytes", "whole bytes, 0 or more", projectedBytes);
@@ -75,7 +77,7 @@ export function createAdmissionModule({ names, read, nowMs }: AdmissionTiers) {
         expiresAtMs: null,
       };
     },
-  } satisfies Partial<CommandHandlers>;
+  };
 
   return {
     ...QUIET_MODULE,
@@ -83,7 +85,7 @@ export function createAdmissionModule({ names, read, nowMs }: AdmissionTiers) {
     priority: 30,
     commandPrefixes: ["system/resource-"],
     handlers,
-  } satisfies ServiceModule;
+  };
 }
 
 function unavailable(tier: string, reason: string, cause?: unknown): RequestError {

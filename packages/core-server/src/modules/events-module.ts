@@ -1,10 +1,14 @@
 import type { CommandHandlers, PushedEventName } from "../runtime/command-handlers.js";
 import type { CoreEvent } from "../runtime/event-bus.js";
-import { QUIET_MODULE, type ServiceModule } from "../runtime/service-module.js";
+import { QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
+
+type Commands = "events/subscribe" | "events/unsubscribe";
 
 /** Answers `events/subscribe` and `events/unsubscribe`, and hands each event to `push` for those who subscribed. */
-export function createEventsModule(push: (event: PushedEventName, data: unknown) => void) {
-  const handlers = {
+export function createEventsModule(
+  push: (event: PushedEventName, data: unknown) => void,
+): ServiceModuleFor<Commands> {
+  const handlers: Pick<CommandHandlers, Commands> = {
     "events/subscribe": ({ events }, { connection }) => {
       for (const event of events) connection.subscribe(event);
       return { events: [...connection.subscriptions] };
@@ -13,7 +17,7 @@ export function createEventsModule(push: (event: PushedEventName, data: unknown)
       for (const event of events) connection.unsubscribe(event);
       return { events: [...connection.subscriptions] };
     },
-  } satisfies Partial<CommandHandlers>;
+  };
   return {
     ...QUIET_MODULE,
     name: "events",
@@ -24,5 +28,5 @@ export function createEventsModule(push: (event: PushedEventName, data: unknown)
     onEvent: (event: CoreEvent) => {
       if (event.name === "pressure-alert") push(event.name, event.data);
     },
-  } satisfies ServiceModule;
+  };
 }

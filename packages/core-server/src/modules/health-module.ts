@@ -1,6 +1,8 @@
 import type { CommandHandlers } from "../runtime/command-handlers.js";
-import { QUIET_MODULE, type ServiceModule } from "../runtime/service-module.js";
+import { QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
 import type { EvictMode } from "../config/core-config.js";
+
+type Commands = "health-check";
 
 /** What the core says of itself. */
 export interface CoreIdentity {
@@ -13,15 +15,15 @@ export interface CoreIdentity {
 }
 
 /** Answers `health-check`: that the core is alive, and which one it is. */
-export function createHealthModule({ endpoint, ...identity }: CoreIdentity) {
-  const handlers = {
+export function createHealthModule({ endpoint, ...identity }: CoreIdentity): ServiceModuleFor<Commands> {
+  const handlers: Pick<CommandHandlers, Commands> = {
     "health-check": () => ({ healthy: true, ...identity, endpoint: endpoint() }),
-  } satisfies Partial<CommandHandlers>;
+  };
   return {
     ...QUIET_MODULE,
     name: "health",
     priority: 0,
     commandPrefixes: ["health-"],
     handlers,
-  } satisfies ServiceModule;
+  };
 }

@@ -1,7 +1,9 @@
 import type { PressureBroker } from "@continuum/broker-core";
 import { invalidParam } from "../request-error.js";
 import type { CommandHandlers } from "../runtime/command-handlers.js";
-import { type ModuleContext, QUIET_MODULE, type ServiceModule } from "../runtime/service-module.js";
+import { type ModuleContext, QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
+
+type Commands = "system/pressure-broker-state" | "system/pressure-trends";
 
 const DEFAULT_WINDOW_MS = 60_000;
 const MAX_WINDOW_MS = 600_000;
@@ -18,7 +20,10 @@ export interface PressureBrokerModuleOptions {
  * Publishes each alert, what the evictions of a round came to, and the state after its readings. `broker` is there
  * for other parts that register pools.
  */
-export function createPressureBrokerModule({ broker, tickMs }: PressureBrokerModuleOptions) {
+export function createPressureBrokerModule({
+  broker,
+  tickMs,
+}: PressureBrokerModuleOptions): ServiceModuleFor<Commands> & { readonly broker: PressureBroker } {
   let context: ModuleContext | null = null;
   let removeSink = (): void => undefined;
 
@@ -28,7 +33,7 @@ export function createPressureBrokerModule({ broker, tickMs }: PressureBrokerMod
     if (!signal.aborted) context?.events.publish({ name: "broker-state", data: broker.snapshot() });
   };
 
-  const handlers = {
+  const handlers: Pick<CommandHandlers, Commands> = {
     "system/pressure-broker-state": () => broker.snapshot(),
     "system/pressure-trends": ({ windowMs = DEFAULT_WINDOW_MS }) => {
       if (!Number.isSafeInteger(windowMs) || windowMs < 1 || windowMs > MAX_WINDOW_MS) {
@@ -37,7 +42,7 @@ export function createPressureBrokerModule({ broker, tickMs }: PressureBrokerMod
       }
       return broker.trends(windowMs);
     },
-  } satisfies Partial<CommandHandlers>;
+  };
 
   return {
     ...QUIET_MODULE,
@@ -61,5 +66,5 @@ export function createPressureBrokerModule({ broker, tickMs }: PressureBrokerMod
       removeSink();
     },
     tick: relieve,
-  } satisfies ServiceModule & { readonly broker: PressureBroker };
+  };
 }

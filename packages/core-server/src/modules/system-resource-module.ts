@@ -5,12 +5,14 @@ import { uptime } from "node:os";
 import { toErrorText } from "../error-text.js";
 import { invalidParam } from "../request-error.js";
 import type { CommandHandlers } from "../runtime/command-handlers.js";
-import { type ModuleContext, QUIET_MODULE, type ServiceModule } from "../runtime/service-module.js";
+import { type ModuleContext, QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
 import { CpuSampler } from "../system/cpu-sampler.js";
 import { readKernelUnits } from "../system/kernel-units.js";
 import { readMemoryUsage } from "../system/memory-usage.js";
 import { ProcessSampler } from "../system/process-sampler.js";
 import { readProcessTable } from "../system/process-table.js";
+
+type Commands = "system/docker-tier-stats" | "system/docker-tier-probe" | "system/resources";
 
 /** From one sample of the processors to the next. */
 export const SAMPLE_INTERVAL_MS = 2000;
@@ -32,7 +34,7 @@ export function createSystemResourceModule({
   tier,
   clock,
   platform = process.platform,
-}: SystemResourceModuleOptions) {
+}: SystemResourceModuleOptions): ServiceModuleFor<Commands> {
   const cpu = new CpuSampler();
   const units = readKernelUnits();
   const processes = new ProcessSampler({
@@ -52,7 +54,7 @@ export function createSystemResourceModule({
     }
   };
 
-  const handlers = {
+  const handlers: Pick<CommandHandlers, Commands> = {
     "system/docker-tier-stats": async (_params, { signal }) => (await tier(signal)).stats,
     "system/docker-tier-probe": async (_params, { signal }) => (await tier(signal)).probe,
     "system/resources": async ({ includeProcesses = false, topN = DEFAULT_TOP_N }) => {
@@ -67,7 +69,7 @@ export function createSystemResourceModule({
         uptimeSeconds: uptime(),
       };
     },
-  } satisfies Partial<CommandHandlers>;
+  };
 
   return {
     ...QUIET_MODULE,
@@ -84,5 +86,5 @@ export function createSystemResourceModule({
       cpu.sample();
       if (platform === "linux") await processes.tick();
     },
-  } satisfies ServiceModule;
+  };
 }

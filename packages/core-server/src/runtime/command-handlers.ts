@@ -26,5 +26,10 @@ export type CommandHandler<C extends CommandName> = (
   context: RequestContext,
 ) => CommandResult<C> | Promise<CommandResult<C>>;
 
-/** A handler for every command of the contract: a spec without one doesn't compile. */
+/** A handler for every command of the contract. */
 export type CommandHandlers = { readonly [C in CommandName]: CommandHandler<C> };
+
+/** The commands that are handled, sorted; a spec without a handler doesn't compile where this is called. */
+export function handledCommands(handlers: CommandHandlers): readonly CommandName[] {
+  return (Object.keys(handlers) as CommandName[]).sort();
+}

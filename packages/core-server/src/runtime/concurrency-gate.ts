@@ -45,7 +45,10 @@ export class ConcurrencyGate {
         signal.removeEventListener("abort", onAbort);
         resolve();
       };
-      if (signal.aborted) return onAbort();
+      if (signal.aborted) {
+        onAbort();
+        return;
+      }
       signal.addEventListener("abort", onAbort, { once: true });
       this.#waiting.add(admit);
     });

@@ -1,4 +1,5 @@
 import type { Clock } from "@continuum/broker-core";
+import type { CommandName } from "@continuum/wire-types";
 import type { Logger } from "pino";
 import type { CommandHandlers } from "./command-handlers.js";
 import type { CoreEvent, CoreEventName, EventBus } from "./event-bus.js";
@@ -36,6 +37,11 @@ export interface ServiceModule {
   tick(signal: AbortSignal): Promise<void>;
   onEvent(event: CoreEvent): void;
 }
+
+/** A module that handles exactly the commands `C`. */
+export type ServiceModuleFor<C extends CommandName> = Omit<ServiceModule, "handlers"> & {
+  readonly handlers: Pick<CommandHandlers, C>;
+};
 
 /** A module that does nothing: spread it and override what a real one needs. */
 export const QUIET_MODULE = {

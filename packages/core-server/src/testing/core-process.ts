@@ -45,11 +45,10 @@ export function startCoreProcess(
     stdout: () => stdout,
     stderr: () => stderr,
     printed: async (pattern) => {
-      let hasEnded = false;
-      const ended = exit.then(() => (hasEnded = true));
+      const ended = exit.then(() => "ended" as const);
       while (!pattern.test(stdout)) {
-        if (hasEnded) throw new Error(`ended without ${String(pattern)}\n${stdout}\n${stderr}`);
-        await Promise.race([once(child.stdout, "data"), ended]);
+        if ((await Promise.race([once(child.stdout, "data"), ended])) !== "ended") continue;
+        if (!pattern.test(stdout)) throw new Error(`ended without ${String(pattern)}\n${stdout}\n${stderr}`);
       }
     },
     kill: (signal) => void child.kill(signal),
