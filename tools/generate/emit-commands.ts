@@ -7,7 +7,8 @@ import {
   toPascalCase,
 } from "./contract-model.js";
 import { emitDoc, emitShape } from "./emit-ts-rs.js";
-import { incomingName } from "./emit-wire-types.js";
+import { emitGuard } from "./emit-guard.js";
+import { guardName, incomingName } from "./emit-wire-types.js";
 import { emitObject, emitZod } from "./emit-zod.js";
 import { type GeneratedFile, generatedHeader } from "./generated-file.js";
 
@@ -34,12 +35,11 @@ function emitCommand(command: CommandModel, folderOf: (name: string) => string):
   const serverResults = referencesOfFields(results);
   const imports = [...new Set([...referencesOfFields(params), ...serverResults])].sort();
   const replyType = wholeReply === null ? emitFields(reply) : emitShape(wholeReply.shape);
-  const validators = referencesOfFields([...params, ...reply]);
   return `${generatedHeader(source)}import { z } from "zod";
 import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";
-import { decodeWith } from "../../decode-with";
-${imports.map((type) => `import type { ${type} } from "../${folderOf(type)}/${type}";\n`).join("")}${validators.map((type) => `import { ${incomingName(type)} } from "../validators/${type}";\n`).join("")}
+${wholeReply === null ? 'import { decodeGuarded } from "../../decode-guarded";\n' : ""}import { decodeWith } from "../../decode-with";
+${wholeReply === null ? 'import { isObject, type Loose } from "../../guard";\n' : ""}${imports.map((type) => `import type { ${type} } from "../${folderOf(type)}/${type}";\n`).join("")}${emitValidatorImports(command, reply)}
 ${emitDoc(`Parameters of \`${name}\`.`)}
 export type ${pascal}Params = ${emitFields(params)};
 
@@ -51,13 +51,7 @@ export type ${pascal}Result = ${emitFields(results)};
 
 const params = contractSchema<${pascal}Params>()(${emitObject(params, "closed", (shape) => emitZod(shape, "closed", incomingName))});
 
-const reply = contractSchema<${pascal}Reply>()(${
-    wholeReply === null
-      ? emitObject(reply, "open", (shape) => emitZod(shape, "open", incomingName))
-      : emitZod(wholeReply.shape, "open", incomingName)
-  });
-
-${emitDoc(command.description)}
+${wholeReply === null ? emitReplyCheck(pascal, reply) : ""}${emitDoc(command.description)}
 export const ${descriptorName(command)}: CommandDescriptor<${pascal}Params, ${pascal}Reply> = {
   name: ${JSON.stringify(name)},
   description: ${JSON.stringify(command.description)},
@@ -65,8 +59,38 @@ export const ${descriptorName(command)}: CommandDescriptor<${pascal}Params, ${pa
   idempotent: ${command.idempotent},
   examples: ${JSON.stringify(command.examples)},
   decodeParams: (value) => decodeWith(params, value),
-  decodeResult: (value) => decodeWith(reply, value),
+  decodeResult: ${wholeReply === null ? "(value) => decodeGuarded(isReply, reply, value)" : `decode${emitShape(wholeReply.shape)}`},
 };
+`;
+}
+
+/** Imports what checks the parameters and the reply: a whole reply has its type's own decoder. */
+function emitValidatorImports({ params, wholeReply }: CommandModel, reply: readonly FieldShape[]): string {
+  const names = new Map<string, Set<string>>();
+  const use = (type: string, name: string): void => {
+    names.set(type, (names.get(type) ?? new Set()).add(name));
+  };
+  for (const type of referencesOfFields(params)) use(type, incomingName(type));
+  for (const type of referencesOfFields(reply)) {
+    if (wholeReply === null) use(type, incomingName(type));
+    use(type, wholeReply === null ? guardName(type) : `decode${type}`);
+  }
+  return [...names]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([type, list]) => `import { ${[...list].sort().join(", ")} } from "../validators/${type}";\n`)
+    .join("");
+}
+
+/** A reply that is an object of the results: its schema, and its fast guard. */
+function emitReplyCheck(pascal: string, reply: readonly FieldShape[]): string {
+  const schema = emitObject(reply, "open", (shape) => emitZod(shape, "open", incomingName));
+  const guard = emitGuard({ kind: "object", fields: reply }, "value", guardName);
+  return `const reply = contractSchema<${pascal}Reply>()(${schema});
+
+function isReply(value: Loose): value is ${pascal}Reply {
+  return ${guard};
+}
+
 `;
 }
 

@@ -1,5 +1,6 @@
 import type { NamedShape } from "../contract/shape.js";
 import { type ContractModel, referencesOf, toCamelCase } from "./contract-model.js";
+import { emitGuard } from "./emit-guard.js";
 import { emitTsRs } from "./emit-ts-rs.js";
 import { emitZod } from "./emit-zod.js";
 import { type GeneratedFile, generatedHeader } from "./generated-file.js";
@@ -34,18 +35,26 @@ export function incomingName(type: string): string {
   return `incoming${type}`;
 }
 
+/** `isBrokerSnapshot`: the fast yes or no. */
+export function guardName(type: string): string {
+  return `is${type}`;
+}
+
 function emitValidator(type: NamedShape): string {
   const { name, folder } = type;
   const references = referencesOf(type.shape).filter((reference) => reference !== name);
   const imports = references.map(
-    (reference) => `import { ${incomingName(reference)}, ${schemaName(reference)} } from "./${reference}";\n`,
+    (reference) =>
+      `import { ${guardName(reference)}, ${incomingName(reference)}, ${schemaName(reference)} } from "./${reference}";\n`,
   );
   const closed = emitZod(type.shape, "closed", schemaName);
   const open = emitZod(type.shape, "open", incomingName);
+  const guard = emitGuard(type.shape, "value", guardName);
+  const looseValue = guard.includes("isObject(");
   return `${generatedHeader(sourceOf(type))}import { z } from "zod";
 import { contractSchema } from "../../contract-schema";
-import { decodeWith } from "../../decode-with";
-import type { ${name} } from "../${folder}/${name}";
+import { decodeGuarded } from "../../decode-guarded";
+${looseValue ? `import { isObject, type Loose } from "../../guard";\n` : ""}import type { ${name} } from "../${folder}/${name}";
 ${imports.join("")}
 /** ${name} as this project sends it: unknown keys are refused. */
 export const ${schemaName(name)} = contractSchema<${name}>()(${closed});
@@ -53,9 +62,14 @@ export const ${schemaName(name)} = contractSchema<${name}>()(${closed});
 /** ${name} as it comes in: unknown keys pass, a newer core may send more. */
 export const ${incomingName(name)} = contractSchema<${name}>()(${open});
 
-/** Checks that a value is a ${name}; throws a DecodeError that names the path. */
+/** Whether a value is a ${name}, unknown keys allowed; at a fraction of the cost of parsing it. */
+export function ${guardName(name)}(value: ${looseValue ? "Loose" : "unknown"}): value is ${name} {
+  return ${guard};
+}
+
+/** Gives the value back as a ${name}; throws a DecodeError that names the path. */
 export function decode${name}(value: unknown): ${name} {
-  return decodeWith(${incomingName(name)}, value);
+  return decodeGuarded(${guardName(name)}, ${incomingName(name)}, value);
 }
 `;
 }

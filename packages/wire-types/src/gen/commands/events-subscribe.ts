@@ -2,7 +2,9 @@
 import { z } from "zod";
 import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";
+import { decodeGuarded } from "../../decode-guarded";
 import { decodeWith } from "../../decode-with";
+import { isObject, type Loose } from "../../guard";
 
 /**
  * Parameters of `events/subscribe`.
@@ -43,6 +45,10 @@ const reply = contractSchema<EventsSubscribeReply>()(z.looseObject({
   "events": z.array(z.string()),
 }));
 
+function isReply(value: Loose): value is EventsSubscribeReply {
+  return isObject(value) && Array.isArray(value.events) && value.events.every((v0: Loose) => typeof v0 === "string");
+}
+
 /**
  * Has events pushed over this connection from now on.
  */
@@ -53,5 +59,5 @@ export const eventsSubscribeCommand: CommandDescriptor<EventsSubscribeParams, Ev
   idempotent: true,
   examples: [{"description":"Hear of pressure","command":"continuum call events/subscribe --params '{\"events\":[\"pressure-alert\"]}'","expectedResult":null}],
   decodeParams: (value) => decodeWith(params, value),
-  decodeResult: (value) => decodeWith(reply, value),
+  decodeResult: (value) => decodeGuarded(isReply, reply, value),
 };

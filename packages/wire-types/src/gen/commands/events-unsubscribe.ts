@@ -2,7 +2,9 @@
 import { z } from "zod";
 import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";
+import { decodeGuarded } from "../../decode-guarded";
 import { decodeWith } from "../../decode-with";
+import { isObject, type Loose } from "../../guard";
 
 /**
  * Parameters of `events/unsubscribe`.
@@ -43,6 +45,10 @@ const reply = contractSchema<EventsUnsubscribeReply>()(z.looseObject({
   "events": z.array(z.string()),
 }));
 
+function isReply(value: Loose): value is EventsUnsubscribeReply {
+  return isObject(value) && Array.isArray(value.events) && value.events.every((v0: Loose) => typeof v0 === "string");
+}
+
 /**
  * Ends the pushing of events over this connection.
  */
@@ -53,5 +59,5 @@ export const eventsUnsubscribeCommand: CommandDescriptor<EventsUnsubscribeParams
   idempotent: true,
   examples: [{"description":"Hear no more","command":"continuum call events/unsubscribe --params '{\"events\":[\"pressure-alert\"]}'","expectedResult":null}],
   decodeParams: (value) => decodeWith(params, value),
-  decodeResult: (value) => decodeWith(reply, value),
+  decodeResult: (value) => decodeGuarded(isReply, reply, value),
 };

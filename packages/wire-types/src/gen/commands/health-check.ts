@@ -2,7 +2,9 @@
 import { z } from "zod";
 import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";
+import { decodeGuarded } from "../../decode-guarded";
 import { decodeWith } from "../../decode-with";
+import { isObject, type Loose } from "../../guard";
 
 /**
  * Parameters of `health-check`.
@@ -18,25 +20,25 @@ export type HealthCheckReply = {
  */
 healthy: boolean, 
 /**
- * The core's version.
+ * The core's version; a Rust core may leave it out.
  */
-version: string, 
+version?: string | undefined, 
 /**
- * The core's process id.
+ * The core's process id; a Rust core may leave it out.
  */
-pid: number, 
+pid?: number | undefined, 
 /**
- * When it started, Unix milliseconds.
+ * When it started, Unix milliseconds; a Rust core may leave it out.
  */
-startedAtMs: number, 
+startedAtMs?: number | undefined, 
 /**
- * What it listens on.
+ * What it listens on; a Rust core may leave it out.
  */
-endpoint: string, 
+endpoint?: string | undefined, 
 /**
- * What eviction may delete.
+ * What eviction may delete; a Rust core may leave it out.
  */
-evict: "off" | "conservative" | "standard", };
+evict?: "off" | "conservative" | "standard" | undefined, };
 
 /**
  * What the server command of `health-check` gives.
@@ -51,36 +53,40 @@ success: boolean,
  */
 healthy: boolean, 
 /**
- * The core's version.
+ * The core's version; a Rust core may leave it out.
  */
-version: string, 
+version?: string | undefined, 
 /**
- * The core's process id.
+ * The core's process id; a Rust core may leave it out.
  */
-pid: number, 
+pid?: number | undefined, 
 /**
- * When it started, Unix milliseconds.
+ * When it started, Unix milliseconds; a Rust core may leave it out.
  */
-startedAtMs: number, 
+startedAtMs?: number | undefined, 
 /**
- * What it listens on.
+ * What it listens on; a Rust core may leave it out.
  */
-endpoint: string, 
+endpoint?: string | undefined, 
 /**
- * What eviction may delete.
+ * What eviction may delete; a Rust core may leave it out.
  */
-evict: "off" | "conservative" | "standard", };
+evict?: "off" | "conservative" | "standard" | undefined, };
 
 const params = contractSchema<HealthCheckParams>()(z.strictObject({}));
 
 const reply = contractSchema<HealthCheckReply>()(z.looseObject({
   "healthy": z.boolean(),
-  "version": z.string(),
-  "pid": z.number(),
-  "startedAtMs": z.number(),
-  "endpoint": z.string(),
-  "evict": z.enum(["off", "conservative", "standard"]),
+  "version": z.string().optional(),
+  "pid": z.number().optional(),
+  "startedAtMs": z.number().optional(),
+  "endpoint": z.string().optional(),
+  "evict": z.enum(["off", "conservative", "standard"]).optional(),
 }));
+
+function isReply(value: Loose): value is HealthCheckReply {
+  return isObject(value) && typeof value.healthy === "boolean" && (value.version === undefined || (typeof value.version === "string")) && (value.pid === undefined || (Number.isFinite(value.pid))) && (value.startedAtMs === undefined || (Number.isFinite(value.startedAtMs))) && (value.endpoint === undefined || (typeof value.endpoint === "string")) && (value.evict === undefined || ((value.evict === "off") || (value.evict === "conservative") || (value.evict === "standard")));
+}
 
 /**
  * Says that the core is alive, and which core it is.
@@ -92,5 +98,5 @@ export const healthCheckCommand: CommandDescriptor<HealthCheckParams, HealthChec
   idempotent: true,
   examples: [{"description":"Ask whether the core is alive","command":"continuum call health-check","expectedResult":null}],
   decodeParams: (value) => decodeWith(params, value),
-  decodeResult: (value) => decodeWith(reply, value),
+  decodeResult: (value) => decodeGuarded(isReply, reply, value),
 };

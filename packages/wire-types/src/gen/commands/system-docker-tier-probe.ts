@@ -4,7 +4,7 @@ import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";
 import { decodeWith } from "../../decode-with";
 import type { DockerTierProbe } from "../system/DockerTierProbe";
-import { incomingDockerTierProbe } from "../validators/DockerTierProbe";
+import { decodeDockerTierProbe } from "../validators/DockerTierProbe";
 
 /**
  * Parameters of `system/docker-tier-probe`.
@@ -31,8 +31,6 @@ probe: DockerTierProbe, };
 
 const params = contractSchema<SystemDockerTierProbeParams>()(z.strictObject({}));
 
-const reply = contractSchema<SystemDockerTierProbeReply>()(incomingDockerTierProbe);
-
 /**
  * Says where Docker's storage was found, or what was tried.
  */
@@ -43,5 +41,5 @@ export const systemDockerTierProbeCommand: CommandDescriptor<SystemDockerTierPro
   idempotent: true,
   examples: [{"description":"Where is Docker's storage?","command":"continuum call system/docker-tier-probe","expectedResult":null}],
   decodeParams: (value) => decodeWith(params, value),
-  decodeResult: (value) => decodeWith(reply, value),
+  decodeResult: decodeDockerTierProbe,
 };

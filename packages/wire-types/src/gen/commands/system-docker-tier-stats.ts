@@ -4,7 +4,7 @@ import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";
 import { decodeWith } from "../../decode-with";
 import type { DockerTierStats } from "../resources/DockerTierStats";
-import { incomingDockerTierStats } from "../validators/DockerTierStats";
+import { decodeDockerTierStats } from "../validators/DockerTierStats";
 
 /**
  * Parameters of `system/docker-tier-stats`.
@@ -31,8 +31,6 @@ stats: DockerTierStats, };
 
 const params = contractSchema<SystemDockerTierStatsParams>()(z.strictObject({}));
 
-const reply = contractSchema<SystemDockerTierStatsReply>()(incomingDockerTierStats);
-
 /**
  * Gives capacity, use and pressure of Docker's disk, freshly read.
  */
@@ -43,5 +41,5 @@ export const systemDockerTierStatsCommand: CommandDescriptor<SystemDockerTierSta
   idempotent: true,
   examples: [{"description":"How full is Docker's disk?","command":"continuum call system/docker-tier-stats","expectedResult":null}],
   decodeParams: (value) => decodeWith(params, value),
-  decodeResult: (value) => decodeWith(reply, value),
+  decodeResult: decodeDockerTierStats,
 };

@@ -4,7 +4,7 @@ import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";
 import { decodeWith } from "../../decode-with";
 import type { BrokerSnapshot } from "../paging/BrokerSnapshot";
-import { incomingBrokerSnapshot } from "../validators/BrokerSnapshot";
+import { decodeBrokerSnapshot } from "../validators/BrokerSnapshot";
 
 /**
  * Parameters of `system/pressure-broker-state`.
@@ -31,8 +31,6 @@ state: BrokerSnapshot, };
 
 const params = contractSchema<SystemPressureBrokerStateParams>()(z.strictObject({}));
 
-const reply = contractSchema<SystemPressureBrokerStateReply>()(incomingBrokerSnapshot);
-
 /**
  * Gives every pool under the broker and what the broker has done.
  */
@@ -43,5 +41,5 @@ export const systemPressureBrokerStateCommand: CommandDescriptor<SystemPressureB
   idempotent: true,
   examples: [{"description":"Which tier is under pressure?","command":"continuum call system/pressure-broker-state","expectedResult":null}],
   decodeParams: (value) => decodeWith(params, value),
-  decodeResult: (value) => decodeWith(reply, value),
+  decodeResult: decodeBrokerSnapshot,
 };

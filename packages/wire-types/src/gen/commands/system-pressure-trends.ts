@@ -4,7 +4,7 @@ import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";
 import { decodeWith } from "../../decode-with";
 import type { PressureTrends } from "../paging/PressureTrends";
-import { incomingPressureTrends } from "../validators/PressureTrends";
+import { decodePressureTrends } from "../validators/PressureTrends";
 
 /**
  * Parameters of `system/pressure-trends`.
@@ -37,8 +37,6 @@ const params = contractSchema<SystemPressureTrendsParams>()(z.strictObject({
   "windowMs": z.number().optional(),
 }));
 
-const reply = contractSchema<SystemPressureTrendsReply>()(incomingPressureTrends);
-
 /**
  * Says how each pool's pressure moved lately.
  */
@@ -49,5 +47,5 @@ export const systemPressureTrendsCommand: CommandDescriptor<SystemPressureTrends
   idempotent: true,
   examples: [{"description":"How did the last minute go?","command":"continuum call system/pressure-trends","expectedResult":null}],
   decodeParams: (value) => decodeWith(params, value),
-  decodeResult: (value) => decodeWith(reply, value),
+  decodeResult: decodePressureTrends,
 };

@@ -4,7 +4,7 @@ import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";
 import { decodeWith } from "../../decode-with";
 import type { AdmissionTicket } from "../system/AdmissionTicket";
-import { incomingAdmissionTicket } from "../validators/AdmissionTicket";
+import { decodeAdmissionTicket } from "../validators/AdmissionTicket";
 
 /**
  * Parameters of `system/resource-admit`.
@@ -52,8 +52,6 @@ const params = contractSchema<SystemResourceAdmitParams>()(z.strictObject({
   "label": z.string().optional(),
 }));
 
-const reply = contractSchema<SystemResourceAdmitReply>()(incomingAdmissionTicket);
-
 /**
  * Asks whether a tier can take more bytes before the work starts: refused over 95 % of its capacity.
  */
@@ -64,5 +62,5 @@ export const systemResourceAdmitCommand: CommandDescriptor<SystemResourceAdmitPa
   idempotent: false,
   examples: [{"description":"May 5 GB be pulled?","command":"continuum call system/resource-admit --params '{\"tier\":\"docker\",\"projectedBytes\":5000000000}'","expectedResult":null}],
   decodeParams: (value) => decodeWith(params, value),
-  decodeResult: (value) => decodeWith(reply, value),
+  decodeResult: decodeAdmissionTicket,
 };

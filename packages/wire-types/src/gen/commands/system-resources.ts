@@ -4,7 +4,7 @@ import type { CommandDescriptor } from "../../command-descriptor";
 import { contractSchema } from "../../contract-schema";
 import { decodeWith } from "../../decode-with";
 import type { SystemResources } from "../system/SystemResources";
-import { incomingSystemResources } from "../validators/SystemResources";
+import { decodeSystemResources } from "../validators/SystemResources";
 
 /**
  * Parameters of `system/resources`.
@@ -42,8 +42,6 @@ const params = contractSchema<SystemResourcesParams>()(z.strictObject({
   "topN": z.number().optional(),
 }));
 
-const reply = contractSchema<SystemResourcesReply>()(incomingSystemResources);
-
 /**
  * Measures the host's processors and memory, and on request its top processes.
  */
@@ -54,5 +52,5 @@ export const systemResourcesCommand: CommandDescriptor<SystemResourcesParams, Sy
   idempotent: true,
   examples: [{"description":"What uses this machine?","command":"continuum call system/resources --params '{\"includeProcesses\":true,\"topN\":5}'","expectedResult":null}],
   decodeParams: (value) => decodeWith(params, value),
-  decodeResult: (value) => decodeWith(reply, value),
+  decodeResult: decodeSystemResources,
 };
