@@ -1,0 +1,22 @@
+/** `npm run bench [-- NAME ...]`: every benchmark, or those named. Ratios against a peer in the same run; nothing asserts a time. */
+import { benchDecode } from "./bench/decode-bench.js";
+import { benchGenerate } from "./bench/generate-bench.js";
+
+const benches: Readonly<Record<string, () => string | Promise<string>>> = {
+  decode: benchDecode,
+  generate: benchGenerate,
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !Object.hasOwn(benches, name));
+if (unknown.length > 0) {
+  console.error(`bench: there is no ${unknown.join(", ")}; there are ${Object.keys(benches).join(", ")}`);
+  process.exitCode = 2;
+} else {
+  console.log(
+    `Node ${process.version}, ${process.platform} ${process.arch}; quote medians and ratios, machines are noisy\n`,
+  );
+  for (const [name, bench] of Object.entries(benches)) {
+    if (asked.length === 0 || asked.includes(name)) console.log(`── ${name}\n${await bench()}\n`);
+  }
+}

@@ -1,0 +1,48 @@
+import type { ContractModel } from "../generate/contract-model.js";
+import { buildFiles } from "../generate/build-files.js";
+import { toCommandModel } from "../generate/command-spec.js";
+import { formatTable } from "../contract/format-tables.js";
+import { namedShapeFromSchema } from "../contract/shape-from-schema.js";
+
+/** Generating 10, 100 and 1,000 types and specs: time and memory must grow in proportion. */
+export function benchGenerate(): string {
+  generate(10); // warm
+  const rows = [10, 100, 1000].map((count) => {
+    const times = Array.from({ length: 7 }, () => generate(count)).sort((a, b) => a.ms - b.ms);
+    const { ms, bytes } = times[3] ?? { ms: Number.NaN, bytes: 0 };
+    return [String(count), ms.toFixed(1), ((ms * 1000) / count).toFixed(0), (bytes / 1e6).toFixed(2)];
+  });
+  return `Types and as many specs, in memory\n${formatTable([["count", "median ms", "µs each", "MB generated"], ...rows])}`;
+}
+
+function generate(count: number): { ms: number; bytes: number } {
+  const schemas = Array.from({ length: count }, (_, i) => schemaOf(i, count));
+  const specs = Array.from({ length: count }, (_, i) => specOf(i));
+  const started = performance.now();
+  const types = schemas.map((schema, i) => namedShapeFromSchema(`paging/Type${i}.json`, schema));
+  const names = new Set(types.map(({ name }) => name));
+  const contract: ContractModel = {
+    types,
+    commands: specs.map((spec, i) => toCommandModel(`spec-${i}.json`, spec, names)),
+  };
+  const bytes = buildFiles(contract).reduce((sum, { text }) => sum + text.length, 0);
+  return { ms: performance.now() - started, bytes };
+}
+
+function schemaOf(i: number, count: number): object {
+  const properties: Record<string, object> = {};
+  for (let f = 0; f < 10; f += 1)
+    properties[`field${f}`] = { type: "integer", minimum: 0, description: `Field ${f}.` };
+  properties["next"] = { description: "Another.", allOf: [{ $ref: `./Type${(i + 1) % count}.json` }] };
+  return { description: `Type ${i}.`, type: "object", properties, required: Object.keys(properties) };
+}
+
+function specOf(i: number): unknown {
+  return {
+    name: `bench/command-${i}`,
+    description: `Command ${i}.`,
+    params: [{ name: "id", type: "string", required: true, description: "Which." }],
+    results: [{ name: "value", type: `Type${i}`, description: "What." }],
+    method: `command${i}`,
+  };
+}
