@@ -71,6 +71,11 @@ function toShape(node: ts.TypeNode): Shape {
       return { kind: "bigint" };
     case ts.SyntaxKind.BooleanKeyword:
       return { kind: "boolean" };
+    case ts.SyntaxKind.UnknownKeyword:
+    case ts.SyntaxKind.AnyKeyword:
+      return { kind: "any" };
+    case ts.SyntaxKind.ObjectKeyword:
+      return { kind: "record", values: { kind: "any" } };
     default:
   }
   if (ts.isParenthesizedTypeNode(node)) return toShape(node.type);

@@ -17,11 +17,11 @@ export interface FieldShape {
 /**
  * A wire type as data, whichever language it was written in: what the contract tool compares.
  *
- * `bigint` occurs only on the side of a Rust export; `unknown` is a type that this tool can't read, and differs from all.
+ * `bigint` occurs only on the side of a Rust export; `any` is any JSON value; `unknown` is a type that this tool can't read, and differs from all.
  */
 export type Shape =
   | NumberShape
-  | { readonly kind: "string" | "boolean" | "null" | "bigint" }
+  | { readonly kind: "string" | "boolean" | "null" | "bigint" | "any" }
   | { readonly kind: "literal"; readonly value: string | number | boolean }
   | { readonly kind: "array"; readonly items: Shape }
   | { readonly kind: "record"; readonly values: Shape }
@@ -60,6 +60,8 @@ export function formatShape(shape: Shape): string {
     case "null":
     case "bigint":
       return shape.kind;
+    case "any":
+      return "unknown";
     case "literal":
       return JSON.stringify(shape.value);
     case "array":

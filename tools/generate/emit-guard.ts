@@ -19,6 +19,8 @@ export function emitGuard(shape: Shape, value: string, guardOf: (name: string) =
       return `typeof ${value} === "${shape.kind}"`;
     case "null":
       return `${value} === null`;
+    case "any":
+      return `${value} !== undefined`;
     case "literal":
       return `${value} === ${JSON.stringify(shape.value)}`;
     case "array":

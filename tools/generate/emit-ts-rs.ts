@@ -11,6 +11,8 @@ export function emitShape(shape: Shape, docs = true): string {
     case "null":
     case "bigint":
       return shape.kind;
+    case "any":
+      return "unknown";
     case "literal":
       return JSON.stringify(shape.value);
     case "array":

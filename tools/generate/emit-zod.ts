@@ -14,6 +14,8 @@ export function emitZod(shape: Shape, openness: Openness, schemaOf: (name: strin
     case "boolean":
     case "null":
       return `z.${shape.kind}()`;
+    case "any":
+      return "z.unknown()";
     case "literal":
       return `z.literal(${JSON.stringify(shape.value)})`;
     case "array":

@@ -2,8 +2,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { type ContractSchema, namedShapeFromSchema } from "../contract/shape-from-schema.js";
 import { formatShape, type NamedShape } from "../contract/shape.js";
-import { toCommandModel } from "./command-spec.js";
-import { type ContractModel, domainOf, referencesOf } from "./contract-model.js";
+import { type CommandModel, type ContractModel, domainOf, referencesOf } from "./contract-model.js";
+import { formatSpecProblem, readCommandSpec, type SpecProblem } from "./read-command-spec.js";
 import { GenerateError } from "./generate-error.js";
 import { nearestName } from "./nearest-name.js";
 
@@ -23,11 +23,15 @@ export async function readContract(workspace: string): Promise<ContractModel> {
       `refers to ${missing}, which has no schema${nearest === null ? "" : `; did you mean ${nearest}?`}`,
     );
   }
-  const commands = [];
+  const commands: CommandModel[] = [];
+  const problems: SpecProblem[] = [];
   for (const file of await jsonFiles(join(root, "commands"))) {
     const source = relative(workspace, file).replaceAll("\\", "/");
-    commands.push(toCommandModel(source, await readJson(file, source), typeNames));
+    const reading = readCommandSpec(source, await readFile(file, "utf8"), typeNames);
+    if (reading.ok) commands.push(reading.command);
+    else problems.push(...reading.problems);
   }
+  if (problems.length > 0) throw new GenerateError(null, problems.map(formatSpecProblem).join("\n"));
   commands.sort((a, b) => (a.name < b.name ? -1 : 1));
   refuseClashes(commands);
   return { types, commands };

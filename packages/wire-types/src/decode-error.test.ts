@@ -48,6 +48,18 @@ describe("DecodeError", () => {
     expect(error.message.length).toBeLessThan(200);
   });
 
+  it("keeps a peer's keys short and on one line, in the path and in what came", () => {
+    const { decodeParams } = COMMANDS["system/resource-admit"];
+    const admit = { tier: "docker", projectedBytes: 1 };
+    expect(caught(() => decodeParams({ ...admit, ["k".repeat(1_000_000)]: 1 })).message.length).toBeLessThan(
+      200,
+    );
+    expect(caught(() => decodeParams({ ...admit, "a\n\u001b[31mb": 1 })).path).toBe('["a\\n\\u001b[31mb"]');
+    expect(caught(() => decodeBrokerSnapshot({ globalPressure: { "x\ny": 1 } })).got).toBe(
+      'an object with "x\\ny"',
+    );
+  });
+
   it("NaN that serde wrote as null", () => {
     expect(
       caught(() => decodeDockerTierStats({ capacityBytes: 1, usedBytes: 1, pressure: null, detected: true })),

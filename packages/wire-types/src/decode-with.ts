@@ -58,11 +58,21 @@ function describeType(expected: string, issue: z.core.$ZodIssueInvalidType): str
   return `a ${expected}`;
 }
 
+/** Longest name that a path repeats: unknown keys come from the peer, and an error's text must stay small and on one line. */
+const maxKeyLength = 60;
+
 function formatPath(path: Path): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === "number") return `${text}[${part}]`;
-    return text === "" ? String(part) : `${text}.${String(part)}`;
+    const key = formatKey(String(part));
+    return text === "" || key.startsWith("[") ? `${text}${key}` : `${text}.${key}`;
   }, "");
+}
+
+/** A key as a path shows it: as it is where it is an identifier, else quoted in brackets; cut to a bounded length. */
+function formatKey(key: string): string {
+  const cut = key.length > maxKeyLength ? `${key.slice(0, maxKeyLength)}…` : key;
+  return /^[A-Za-z_$][\w$]*…?$/.test(cut) ? cut : `[${JSON.stringify(cut)}]`;
 }
 
 function valueAt(root: unknown, path: Path): unknown {

@@ -31,7 +31,8 @@ const ansi: Record<PressureTier, string> = {
 /** A status row: name, bar, used / capacity, pressure, severity, and how the last minute went. */
 export function formatTierRow(row: TierRow, { nameWidth, barWidth, color }: TierRowStyle): string {
   const name = row.name.padEnd(nameWidth);
-  if (!row.detected) return `${name}  not detected`;
+  // A capacity of 0 means "not under management": 0 % would say that all is well.
+  if (!row.detected || row.capacityBytes === 0) return `${name}  not detected`;
   const paint = (text: string): string => (color ? `${ansi[row.tier]}${text}\u001b[0m` : text);
   const bytes = `${formatBytes(row.usedBytes)} / ${formatBytes(row.capacityBytes)}`;
   const bar = barWidth > 0 ? `${paint(formatBar(row.pressure, barWidth))}  ` : "";

@@ -88,6 +88,9 @@ describe("formatTierRow", () => {
   });
   it("says not detected, never 0 %", () => {
     expect(formatTierRow({ ...row, detected: false }, style)).toBe("docker    not detected");
+    expect(formatTierRow({ ...row, usedBytes: 0, capacityBytes: 0, pressure: 0 }, style)).toBe(
+      "docker    not detected",
+    );
   });
   it("colours only when told to, and only the text", () => {
     const colored = formatTierRow(row, { ...style, color: true });
