@@ -49,7 +49,7 @@ describe("DecodeError", () => {
   });
 
   it("keeps a peer's keys short and on one line, in the path and in what came", () => {
-    const { decodeParams } = COMMANDS["system/resource-admit"];
+    const decodeParams = (value: unknown): unknown => COMMANDS["system/resource-admit"].decodeParams(value);
     const admit = { tier: "docker", projectedBytes: 1 };
     expect(caught(() => decodeParams({ ...admit, ["k".repeat(1_000_000)]: 1 })).message.length).toBeLessThan(
       200,
