@@ -137,7 +137,14 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
 
 function createConfiguredPool(config: CoreConfig, clock: Clock, log: Logger): DockerPool {
   const { dockerHost, evict, minAgeMs, keepLabel } = config;
-  return createDockerPool({ dockerHost, evict, minAgeMs, keepLabel, clock, log });
+  return createDockerPool({
+    dockerHost,
+    evict,
+    minAgeMs,
+    keepLabel,
+    clock,
+    log: log.child({ module: "docker" }),
+  });
 }
 
 /** What fails on every tick is worth a warning once in a while, not every five seconds. */

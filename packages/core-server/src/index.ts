@@ -1,5 +1,5 @@
 export { type CommandLine, parseCommandLine } from "./config/command-line.js";
-export type { CoreConfig, EvictMode, LogLevel } from "./config/core-config.js";
+export type { CoreConfig, LogLevel } from "./config/core-config.js";
 export { type RawFlags, resolveConfig } from "./config/resolve-config.js";
 export { type Core, type CoreOptions, createCore } from "./core.js";
 export { CoreError, type CoreErrorCode } from "./core-error.js";

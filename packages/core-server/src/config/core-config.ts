@@ -1,7 +1,5 @@
+import type { EvictMode } from "@continuum/pool-docker";
 import type { Endpoint } from "../ipc/endpoint.js";
-
-/** What eviction may delete: nothing, what can be had again, or also what a wider policy allows. */
-export type EvictMode = "off" | "conservative" | "standard";
 
 /** From the most to the least talkative. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;

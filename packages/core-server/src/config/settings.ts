@@ -1,5 +1,6 @@
+import { DockerHostError, type EvictMode, parseDockerHost } from "@continuum/pool-docker";
 import { parseDuration } from "./duration.js";
-import { type EvictMode, LOG_LEVELS, type LogLevel } from "./core-config.js";
+import { LOG_LEVELS, type LogLevel } from "./core-config.js";
 
 /** One thing that can be set by a flag or by an environment variable. */
 export interface Setting<T> {
@@ -41,11 +42,15 @@ function parseTickMs(text: string): number | null {
   return value >= 1 && value <= MAX_TICK_MS ? value : null;
 }
 
-/** The engine's address, if it is one that can be talked to: `unix:///path` or `tcp://host[:port]`. */
-export function parseDockerHost(text: string): string | null {
-  if (/^unix:\/\/\/[^\0]+$/u.test(text)) return text;
-  if (!text.startsWith("tcp://") || !URL.canParse(text)) return null;
-  return new URL(text).hostname === "" ? null : text;
+/** The text itself, if the pool can use it. */
+function parseEngine(text: string): string | null {
+  try {
+    parseDockerHost(text);
+    return text;
+  } catch (error) {
+    if (error instanceof DockerHostError) return null;
+    throw error;
+  }
 }
 
 /** A label's key, or key and value, as Docker allows them. */
@@ -63,7 +68,7 @@ export const SETTINGS = {
     expected: "unix:///PATH or tcp://HOST:PORT",
     defaultValue: null,
     defaultText: "$DOCKER_HOST, else the usual places",
-    parse: parseDockerHost,
+    parse: parseEngine,
   }),
   tickMs: setting<number>({
     flag: "--tick-ms",

@@ -29,7 +29,7 @@ export const SWITCH_ON_HINT =
   "to switch eviction on: --evict conservative (only what can be had again) or --evict standard, or CONTINUUM_EVICT";
 
 /** One line for the Docker tier: where it is and how full, or what was tried. */
-export function tierLine(stats: DockerTierStats, probe: DockerTierProbe): string {
+function tierLine(stats: DockerTierStats, probe: DockerTierProbe): string {
   switch (probe.kind) {
     case "detected": {
       const { usedBytes, capacityBytes, pressure } = stats;

@@ -234,13 +234,25 @@ describe("the limits in time", () => {
 
 describe("back-pressure", () => {
   it("stops reading a peer that doesn't read, and goes on when it does", async () => {
-    await using harness = await serve({ limits: { pauseOutputBytes: 100_000 } });
-    const client = await harness.connect();
-    client.socket.pause();
-    const count = 64;
-    for (let id = 1; id <= count; id += 1) client.request("large", id, { bytes: 100_000 });
-    client.socket.resume();
-    for (let id = 1; id <= count; id += 1) expect(await client.next()).toMatchObject({ requestId: id });
+    const seen: string[] = [];
+    await using harness = await serve({
+      limits: { pauseOutputBytes: 100_000 },
+      dispatch: (command, params, context) => {
+        seen.push(command);
+        return echo(command, params, context);
+      },
+    });
+    const deaf = await harness.connect();
+    const other = await harness.connect();
+    deaf.socket.pause();
+    const count = 200;
+    // Lines so long that few of them arrive in one read.
+    const padding = "x".repeat(20_000);
+    for (let id = 1; id <= count; id += 1) deaf.request("large", id, { bytes: 100_000, padding });
+    for (let id = 1; id <= 300; id += 1) await other.call("echo", id);
+    expect(seen.filter((command) => command === "large").length).toBeLessThan(count / 2);
+    deaf.socket.resume();
+    for (let id = 1; id <= count; id += 1) expect(await deaf.next()).toMatchObject({ requestId: id });
   });
 
   it("closes a subscriber that doesn't read once its buffer is full, and nobody else", async () => {

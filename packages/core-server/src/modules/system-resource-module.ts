@@ -15,7 +15,7 @@ import { readProcessTable } from "../system/process-table.js";
 type Commands = "system/docker-tier-stats" | "system/docker-tier-probe" | "system/resources";
 
 /** From one sample of the processors to the next. */
-export const SAMPLE_INTERVAL_MS = 2000;
+const SAMPLE_INTERVAL_MS = 2000;
 
 const DEFAULT_TOP_N = 10;
 const MAX_TOP_N = 100;
