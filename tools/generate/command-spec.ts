@@ -19,8 +19,13 @@ const exampleSpec = z.union(
       command: z.string(),
       expectedResult: z.unknown().optional(),
     }),
+    z.looseObject({
+      description: z.string().default(""),
+      params: z.record(z.string(), z.unknown()),
+      expectedResult: z.unknown().optional(),
+    }),
   ],
-  { error: 'a string, or an object with "command"' },
+  { error: 'a string, or an object with "command" or "params"' },
 );
 
 /** A command's spec as people write it, of either age. */

@@ -109,7 +109,7 @@ function toCommand(
     params,
     results,
     wholeReply: only?.shape.kind === "ref" ? only : null,
-    examples: spec.examples.map(toExample),
+    examples: spec.examples.map((example) => toExample(spec.name, example)),
     accessLevel: spec.accessLevel,
     idempotent: spec.idempotent,
     method: spec.method ?? toCamelCase(spec.name.slice(spec.name.lastIndexOf("/") + 1)),
@@ -119,9 +119,14 @@ function toCommand(
 }
 
 /** Examples of the older command line (`./jtag a/b --x=1`) stay as they are: they are shown, never run. */
-function toExample(example: CommandSpec["examples"][number]): CommandModel["examples"][number] {
+function toExample(name: string, example: CommandSpec["examples"][number]): CommandModel["examples"][number] {
   if (typeof example === "string") return { description: "", command: example, expectedResult: null };
-  const { description, command, expectedResult } = example;
+  const { description, expectedResult } = example;
+  // Some specs give the parameters of an example rather than a command line.
+  const command =
+    typeof example.command === "string"
+      ? example.command
+      : `continuum call ${name} --params '${JSON.stringify(example.params).replaceAll("'", "'\\''")}'`;
   const expected = typeof expectedResult === "string" ? expectedResult : JSON.stringify(expectedResult);
   return { description, command, expectedResult: expectedResult === undefined ? null : expected };
 }

@@ -149,6 +149,7 @@ describe("generate, in a copy of the workspace", () => {
         examples: [
           "./jtag old/style --must=x",
           { description: "d", command: "./jtag old/style", expectedResult: "{ }" },
+          { description: "p", params: { must: "it's" } },
         ],
         accessLevel: "ai-safe",
       }),
@@ -157,6 +158,12 @@ describe("generate, in a copy of the workspace", () => {
     const text = await readFile(join(workspace, "packages/wire-types/src/gen/commands/old-style.ts"), "utf8");
     expect(text).toContain("must: string, may?: Array<number> | undefined, ");
     expect(text).toContain("export type OldStyleReply = PoolView;");
+    const table = await readFile(
+      join(workspace, "packages/wire-types/src/gen/commands/command-table.ts"),
+      "utf8",
+    );
+    const all = table + text;
+    expect(all).toContain(JSON.stringify(`continuum call old/style --params '{"must":"it'\\''s"}'`));
     expect(await check()).toEqual([]);
   });
 });
