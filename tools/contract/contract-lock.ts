@@ -9,7 +9,7 @@ import type { FieldShape, NamedShape, Shape } from "./shape.js";
 /** Where the accepted contract stands. */
 export const lockPath = "schemas/contract.lock.json";
 /** Where the contract's version stands: raised by hand with a breaking change. */
-export const versionPath = "schemas/contract.json";
+const versionPath = "schemas/contract.json";
 
 /** The contract as it was accepted last; docs don't belong to it. */
 export interface ContractLock {

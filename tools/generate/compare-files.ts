@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import type { GeneratedFile } from "./generated-file.js";
 
 /** Where generated files stand; everything below is the generator's. */
-export const generatedFolders = [
+const generatedFolders = [
   "packages/wire-types/src/gen",
   "packages/ipc-client/src/gen",
   "packages/server-commands/src/gen",

@@ -50,11 +50,7 @@ export function emitDoc(text: string): string {
 }
 
 /** `import type` lines for the types that a file in `folder` refers to, sorted, then a blank line; "" without any. */
-export function emitImports(
-  names: readonly string[],
-  folder: string,
-  folderOf: (name: string) => string,
-): string {
+function emitImports(names: readonly string[], folder: string, folderOf: (name: string) => string): string {
   if (names.length === 0) return "";
   const lines = names.map((name) => {
     const other = folderOf(name);

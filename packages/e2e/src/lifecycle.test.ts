@@ -1,0 +1,80 @@
+import { access, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startCore } from "./support/core-process.js";
+import { connectRaw } from "./support/raw-peer.js";
+
+const noEngine = ["--docker-host", "unix:///nonexistent/docker.sock"];
+
+describe("a core's life", () => {
+  let home: string;
+  beforeEach(async () => {
+    home = await mkdtemp(join(tmpdir(), "continuum-e2e-"));
+  });
+  afterEach(() => rm(home, { recursive: true, force: true }));
+
+  it.each(["SIGTERM", "SIGINT"] as const)("%s stops it within 2 s and removes the socket", async (signal) => {
+    await using core = await startCore({ home, args: noEngine });
+    await using idle = await connectRaw(core.socketPath);
+    const { code, tookMs } = await core.end(signal);
+    expect(code).toBe(0);
+    expect(tookMs).toBeLessThan(2000);
+    await expect(access(core.socketPath)).rejects.toMatchObject({ code: "ENOENT" });
+    await idle.closed();
+  });
+
+  it("a second start names the running one and leaves it alone", async () => {
+    await using first = await startCore({ home, args: noEngine });
+    await using second = await startCore({ home, args: noEngine, waitUntilUp: false });
+    const { code } = await second.exit();
+    expect(code).not.toBe(0);
+    expect(second.stderr()).toContain(String(first.pid));
+    expect(second.stderr()).toContain(first.socketPath);
+    await using peer = await connectRaw(first.socketPath);
+    peer.send('{"command":"health-check","requestId":1}\n');
+    expect(await peer.next()).toMatchObject({ success: true });
+  });
+
+  it("a socket left by kill -9 is replaced", async () => {
+    await using first = await startCore({ home, args: noEngine });
+    await first.end("SIGKILL");
+    await access(first.socketPath);
+    await using second = await startCore({ home, args: noEngine });
+    await using peer = await connectRaw(second.socketPath);
+    peer.send('{"command":"health-check","requestId":1}\n');
+    expect(await peer.next()).toMatchObject({ success: true, result: { pid: second.pid } });
+  });
+
+  it.each([
+    [["--act-above", "lots"], "--act-above"],
+    [["--target", "0.9", "--act-above", "0.8"], "--target"],
+    [["--evict", "everything"], "--evict"],
+    [["--min-age", "yesterday"], "--min-age"],
+    [["--tick-ms", "0"], "--tick-ms"],
+    [["--docker-host", "ssh://somewhere"], "--docker-host"],
+    [["--no-such-flag"], "--no-such-flag"],
+  ])("refuses %j, naming what is wrong", async (args, named) => {
+    await using core = await startCore({ home, args, waitUntilUp: false });
+    const { code } = await core.exit();
+    expect(code).toBe(2);
+    expect(core.stderr()).toContain(named);
+  });
+
+  it("takes each setting from the environment too", async () => {
+    await using core = await startCore({ home, env: { CONTINUUM_EVICT: "everything" }, waitUntilUp: false });
+    expect((await core.exit()).code).toBe(2);
+    expect(core.stderr()).toContain("CONTINUUM_EVICT");
+  });
+
+  it("refuses to listen beyond loopback", async () => {
+    await using core = await startCore({
+      home,
+      args: noEngine,
+      env: { CONTINUUM_CORE_URL: "tcp://0.0.0.0:0" },
+      waitUntilUp: false,
+    });
+    expect((await core.exit()).code).toBe(2);
+    expect(core.stderr()).toContain("loopback");
+  });
+});
