@@ -1,7 +1,7 @@
 import { type CommandResult, type DockerTierStats, formatBytes, formatPercent } from "@continuum/wire-types";
 
 /** What the core may delete; null when it doesn't say. */
-export type EvictMode = CommandResult<"health-check">["evict"] | null;
+export type EvictMode = NonNullable<CommandResult<"health-check">["evict"]> | null;
 
 /** A disk tier above this pressure is warned of. */
 const WARN_ABOVE = 0.9;

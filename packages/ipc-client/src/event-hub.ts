@@ -35,7 +35,6 @@ export class EventHub {
   open<E extends EventName>(name: E, options: EventStreamOptions): EventStream<CoreEvents[E]> {
     const stream = new EventStream<CoreEvents[E]>(options, () => this.#remove(name, subscriber));
     const subscriber: Subscriber = {
-      // Each decodes for itself: one consumer's changes to its object are not the other's.
       push: (data) => stream.push(eventDecoders[name](data)),
       gap: () => stream.gap({ reason: "reconnected" }),
       end: (error) => stream.end(error),
@@ -47,9 +46,10 @@ export class EventHub {
   /** Takes an event from the connection. */
   onEvent(name: string, data: unknown): void {
     if (!isEventName(name)) return;
-    for (const subscriber of this.#of(name)) {
+    for (const [index, subscriber] of this.#of(name).entries()) {
       try {
-        subscriber.push(data);
+        // One consumer's changes to its object are not the other's.
+        subscriber.push(index === 0 ? data : structuredClone(data));
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
         subscriber.end(error);
@@ -57,8 +57,10 @@ export class EventHub {
     }
   }
 
-  /** Subscribes everything on a new connection. */
+  /** Subscribes everything on a new connection; whoever missed something hears of it before the next event. */
   onOpen(): void {
+    for (const subscriber of this.#interrupted) subscriber.gap();
+    this.#interrupted.clear();
     this.#subscribe([...this.#subscribers.keys()]);
   }
 
@@ -103,17 +105,10 @@ export class EventHub {
 
   #subscribe(names: EventName[]): void {
     if (names.length === 0) return;
-    this.port.subscribe(names).then(
-      () => {
-        for (const subscriber of names.flatMap((name) => this.#of(name))) {
-          if (this.#interrupted.delete(subscriber)) subscriber.gap();
-        }
-      },
-      (error: unknown) => {
-        // A connection that broke meanwhile is followed by another, which subscribes again.
-        if (error instanceof ConnectionError && error.code === "closed") return;
-        for (const subscriber of names.flatMap((name) => this.#of(name))) subscriber.end(error as Error);
-      },
-    );
+    this.port.subscribe(names).catch((error: unknown) => {
+      // A connection that broke meanwhile is followed by another, which subscribes again.
+      if (error instanceof ConnectionError && error.code === "closed") return;
+      for (const subscriber of names.flatMap((name) => this.#of(name))) subscriber.end(error as Error);
+    });
   }
 }

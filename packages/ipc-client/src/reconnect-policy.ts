@@ -34,7 +34,7 @@ export const DEFAULT_RECONNECT_LIMITS: ReconnectLimits = {
 
 /**
  * Decides whether one that waits for the core goes on waiting. A core that was never there, and one that may not be
- * reached, is an error at once; one that was there is given time to come back. `jitter` is a random number of [0, 1):
+ * reached, is an error at once; one that was there, or broke the connection off, is given time to come back. `jitter` is a random number of [0, 1):
  * many clients of one core don't come back in step.
  */
 export function decideReconnect(
@@ -42,7 +42,8 @@ export function decideReconnect(
   { reconnectForMs, firstDelayMs, maxDelayMs }: ReconnectLimits,
   jitter: number,
 ): ReconnectDecision {
-  if (!everConnected || error === "denied" || elapsedMs >= reconnectForMs) return { kind: "stop" };
+  const isThere = everConnected || error === "closed";
+  if (!isThere || error === "denied" || elapsedMs >= reconnectForMs) return { kind: "stop" };
   const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(attempt - 1, 30));
   // The last attempt is made when the time is up, not after it.
   return { kind: "retry", delayMs: Math.min(delayMs * (0.5 + jitter / 2), reconnectForMs - elapsedMs) };

@@ -5,6 +5,8 @@ const codes: Readonly<Record<string, ConnectionErrorCode>> = {
   ECONNREFUSED: "refused",
   // The core's backlog is full.
   EAGAIN: "refused",
+  EHOSTUNREACH: "refused",
+  ENETUNREACH: "refused",
   ENOENT: "notFound",
   ENOTDIR: "notFound",
   ENOTFOUND: "notFound",

@@ -12,9 +12,9 @@ export interface PeerRequest {
   /** The connection that it came over. */
   readonly connection: PeerConnection;
   /** Answers with success. */
-  reply(result: unknown, attachment?: Buffer): void;
+  readonly reply: (result: unknown, attachment?: Buffer) => void;
   /** Answers with failure. */
-  fail(error: string, errorDetail?: unknown): void;
+  readonly fail: (error: string, errorDetail?: unknown) => void;
 }
 
 /** The peer's side of one connection. */

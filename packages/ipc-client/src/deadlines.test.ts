@@ -1,0 +1,66 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Deadlines, type Expiring } from "./deadlines.js";
+
+function item(): Expiring & { expiredAtMs: number | null } {
+  return {
+    deadlineTick: null,
+    expiredAtMs: null,
+    expire() {
+      this.expiredAtMs = Date.now();
+    },
+  };
+}
+
+describe("Deadlines", () => {
+  beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
+  afterEach(() => void vi.useRealTimers());
+
+  it("expires each once, never early, at most 25 ms late", () => {
+    const deadlines = new Deadlines(() => Date.now());
+    const delays = [1, 19, 20, 21, 99, 1000, 30_000, 45, 5];
+    const items = delays.map(item);
+    delays.forEach((delay, index) => deadlines.add(items[index] as Expiring, delay));
+    vi.advanceTimersByTime(40_000);
+    delays.forEach((delay, index) => {
+      const lateMs = (items[index]?.expiredAtMs ?? 0) - 1_000_000 - delay;
+      expect(lateMs).toBeGreaterThanOrEqual(0);
+      expect(lateMs).toBeLessThanOrEqual(25);
+    });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("runs one timer for all, and none anew for each that comes and goes", () => {
+    const deadlines = new Deadlines(() => Date.now());
+    const setTimer = vi.spyOn(globalThis, "setTimeout");
+    for (let i = 0; i < 1000; i += 1) {
+      const each = item();
+      deadlines.add(each, 30_000 + i);
+      deadlines.delete(each);
+      expect(each.deadlineTick).toBeNull();
+    }
+    expect(setTimer).toHaveBeenCalledTimes(1);
+    setTimer.mockRestore();
+    deadlines.clear();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("doesn't expire what another's expiry withdrew", () => {
+    const deadlines = new Deadlines(() => Date.now());
+    const second = item();
+    const first: Expiring = { deadlineTick: null, expire: () => deadlines.delete(second) };
+    deadlines.add(first, 10);
+    deadlines.add(second, 10);
+    vi.advanceTimersByTime(100);
+    expect(second.expiredAtMs).toBeNull();
+  });
+
+  it("waits for what is further away than a timer reaches", () => {
+    const deadlines = new Deadlines(() => Date.now());
+    const far = item();
+    deadlines.add(far, 2 ** 31 + 1000);
+    vi.advanceTimersByTime(2 ** 31 - 1);
+    expect(far.expiredAtMs).toBeNull();
+    vi.advanceTimersByTime(2000);
+    expect(far.expiredAtMs).not.toBeNull();
+  });
+});

@@ -1,0 +1,103 @@
+import { DecodeError } from "@continuum/wire-types";
+import { describe, expect, it } from "vitest";
+import type { EventGap } from "./event-stream.js";
+import { RustCoreIPCClient } from "./rust-core-ipc-client.js";
+import { ScriptedPeer } from "./testing/scripted-peer.js";
+
+const alert = {
+  tierName: "docker",
+  pressure: 0.97,
+  tier: "critical",
+  bytesFreed: 5,
+  actionTaken: true,
+  atMs: 1,
+};
+
+describe("events", () => {
+  it("subscribes once for all streams, hands each its own object, unsubscribes after the last", async () => {
+    await using peer = await ScriptedPeer.start();
+    await using client = new RustCoreIPCClient({ url: peer.path });
+    const first = client.events("pressure-alert");
+    const second = client.events("pressure-alert");
+    const subscribe = await peer.next();
+    expect(subscribe).toMatchObject({ command: "events/subscribe", params: { events: ["pressure-alert"] } });
+    subscribe.reply({ events: ["pressure-alert"] });
+    subscribe.connection.push("pressure-alert", alert);
+    subscribe.connection.push("of-no-interest", alert);
+    const [a, b] = [await first.next(), await second.next()];
+    expect([a.value, b.value]).toEqual([alert, alert]);
+    expect(a.value).not.toBe(b.value);
+    await first.return();
+    await second.return();
+    expect(await peer.next()).toMatchObject({ command: "events/unsubscribe" });
+    expect(await second.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it("survives a restart, subscribes again, and says that something may be missing", async () => {
+    await using peer = await ScriptedPeer.start();
+    await using client = new RustCoreIPCClient({ url: peer.path });
+    const gaps: EventGap[] = [];
+    await using stream = client.events("pressure-alert", { onGap: (gap) => gaps.push(gap) });
+    const before = await peer.next();
+    before.reply({ events: ["pressure-alert"] });
+    before.connection.push("pressure-alert", alert);
+    expect((await stream.next()).value).toEqual(alert);
+    expect(gaps).toEqual([]);
+    await peer.kill();
+    await peer.listen();
+    const after = await peer.next();
+    expect(after.command).toBe("events/subscribe");
+    after.reply({ events: ["pressure-alert"] });
+    after.connection.push("pressure-alert", { ...alert, atMs: 2 });
+    expect((await stream.next()).value).toEqual({ ...alert, atMs: 2 });
+    expect(gaps).toEqual([{ reason: "reconnected" }]);
+  });
+
+  it("drops the oldest for a slow consumer, and says how many", async () => {
+    await using peer = await ScriptedPeer.start();
+    await using client = new RustCoreIPCClient({ url: peer.path });
+    const gaps: EventGap[] = [];
+    const stream = client.events("pressure-alert", { capacity: 2, onGap: (gap) => gaps.push(gap) });
+    const subscribe = await peer.next();
+    for (let atMs = 1; atMs <= 5; atMs += 1) subscribe.connection.push("pressure-alert", { ...alert, atMs });
+    subscribe.reply({ events: ["pressure-alert"] });
+    const probe = client.request("echo");
+    (await peer.next()).reply(null);
+    await probe;
+    expect([(await stream.next()).value?.atMs, (await stream.next()).value?.atMs]).toEqual([4, 5]);
+    expect(gaps).toEqual(Array.from({ length: 3 }, () => ({ reason: "overflow", dropped: 1 })));
+  });
+
+  it("ends with its signal, with a break, and with the client", async () => {
+    await using peer = await ScriptedPeer.start();
+    const client = new RustCoreIPCClient({ url: peer.path });
+    const controller = new AbortController();
+    const next = client.events("pressure-alert", { signal: controller.signal }).next();
+    controller.abort();
+    expect(await next).toEqual({ done: true, value: undefined });
+    expect((await client.events("pressure-alert", { signal: controller.signal }).next()).done).toBe(true);
+    const broken = client.events("pressure-alert");
+    (await peer.next()).connection.push("pressure-alert", alert);
+    for await (const event of broken) {
+      expect(event).toEqual(alert);
+      break;
+    }
+    const last = client.events("pressure-alert").next();
+    await client.close();
+    expect((await last).done).toBe(true);
+  });
+
+  it("fails without a core, on a core that doesn't know it, and on data of another contract", async () => {
+    await using peer = await ScriptedPeer.absent();
+    await using client = new RustCoreIPCClient({ url: peer.path });
+    await expect(client.events("pressure-alert").next()).rejects.toMatchObject({ code: "notFound" });
+    await peer.listen();
+    const unknown = client.events("pressure-alert").next();
+    (await peer.next()).fail("unknown command events/subscribe");
+    await expect(unknown).rejects.toMatchObject({ name: "CommandError" });
+    const stream = client.events("pressure-alert");
+    (await peer.next()).connection.push("pressure-alert", { ...alert, atMs: "now" });
+    await expect(stream.next()).rejects.toBeInstanceOf(DecodeError);
+    expect(await stream.next()).toEqual({ done: true, value: undefined });
+  });
+});
