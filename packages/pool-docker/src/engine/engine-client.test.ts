@@ -1,0 +1,153 @@
+import { systemClock } from "@continuum/broker-core";
+import { ManualClock } from "@continuum/broker-core/testing";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { StubEngine } from "../testing/stub-engine.js";
+import { EngineClient } from "./engine-client.js";
+
+const info = {
+  Name: "n",
+  DockerRootDir: "/d",
+  Driver: "overlay2",
+  OperatingSystem: "x",
+  Images: 1,
+  Unheard: { of: 1 },
+};
+
+describe("EngineClient", () => {
+  let stub: StubEngine;
+  let client: EngineClient;
+  beforeEach(async () => {
+    stub = await StubEngine.start();
+    client = new EngineClient({ kind: "unix", path: stub.socketPath }, systemClock);
+  });
+  afterEach(async () => {
+    await client.close();
+    await stub.stop();
+  });
+  const answer = (json: unknown, status = 200): void => {
+    stub.answer = () => ({ json, status });
+  };
+
+  it("pins the engine's version, and at most the newest that is known", async () => {
+    answer(info);
+    await client.info();
+    expect(stub.requests.map(({ path, version }) => [path, version])).toEqual([
+      ["/_ping", null],
+      ["/info", "1.41"],
+    ]);
+    stub.apiVersion = "1.99";
+    await stub.kill();
+    await expect(client.info()).rejects.toMatchObject({ code: "unreachable" });
+    await stub.listen();
+    await client.info();
+    expect(stub.requests.at(-1)?.version).toBe("1.51");
+  });
+
+  it("asks again when another engine took the place of the first unnoticed", async () => {
+    answer(info);
+    stub.apiVersion = "1.50";
+    await client.info();
+    stub.apiVersion = "1.41";
+    stub.answer = ({ version }) =>
+      version === "1.41"
+        ? { json: info }
+        : {
+            status: 400,
+            json: { message: "client version 1.50 is too new. Maximum supported API version is 1.41" },
+          };
+    expect(await client.info()).toMatchObject({ Name: "n" });
+  });
+
+  it.each([
+    ["1.41", "all=1&keep-storage=5&filters=%7B%22until%22%3A%5B%2260s%22%5D%7D"],
+    ["1.47", "all=1&keep-storage=5&filters=%7B%22until%22%3A%5B%2260s%22%5D%7D"],
+    ["1.48", "all=1&reserved-space=5&max-used-space=5&filters=%7B%22until%22%3A%5B%2260s%22%5D%7D"],
+  ])("prunes build cache with the parameters of API %s", async (version, query) => {
+    stub.apiVersion = version;
+    answer({ CachesDeleted: null, SpaceReclaimed: 0 });
+    await client.buildPrune({ keepBytes: 5, unusedForMs: 60_000 });
+    expect(stub.calls).toEqual([`POST /build/prune?${query}`]);
+    await client.buildPrune({ keepBytes: 5, unusedForMs: 0 });
+    expect(stub.calls[1]).not.toContain("filters");
+  });
+
+  it("asks for build cache alone where the engine can tell it", async () => {
+    answer({ BuildCache: null });
+    expect(await client.buildCache()).toEqual([]);
+    expect(stub.calls).toEqual(["GET /system/df"]);
+    await stub.kill();
+    await client.buildCache().catch(() => null);
+    await stub.listen();
+    stub.apiVersion = "1.42";
+    await client.buildCache();
+    expect(stub.calls.at(-1)).toBe("GET /system/df?type=build-cache");
+  });
+
+  it("never deletes by force", async () => {
+    answer([{ Untagged: "a:1" }, { Deleted: "sha256:1" }]);
+    expect(await client.imageRemove("registry:5000/a/b:1")).toEqual(["sha256:1"]);
+    expect(stub.calls).toEqual(["DELETE /images/registry:5000/a/b:1?force=0&noprune=0"]);
+    await expect(client.imageRemove("../containers/x")).rejects.toMatchObject({ code: "protocol" });
+    await expect(client.imageRemove("a?force=1")).rejects.toMatchObject({ code: "protocol" });
+    expect(stub.calls).toHaveLength(1);
+  });
+
+  it.each([
+    [404, "No such image", "notFound"],
+    [409, "conflict: in use", "conflict"],
+    [500, "write /x: no space left on device", "noSpace"],
+    [500, "boom", "failed"],
+    [403, "no", "denied"],
+  ])("turns %i %s into a PoolError %s", async (status, message, code) => {
+    answer({ message }, status);
+    await expect(client.images()).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it("takes no absurd, missing or broken figure for a zero", async () => {
+    for (const wrong of [{ ...info, Images: -1 }, { ...info, DockerRootDir: undefined }, [], null, "x"]) {
+      answer(wrong);
+      await expect(client.info()).rejects.toMatchObject({ code: "protocol" });
+    }
+    stub.answer = () => ({ raw: (response) => response.end('{"Name":') });
+    await expect(client.info()).rejects.toMatchObject({ code: "protocol" });
+    stub.answer = () => ({
+      raw: (response) => {
+        response.writeHead(200, { "Content-Length": 1000 });
+        response.write('{"Name":', () => response.destroy());
+      },
+    });
+    await expect(client.info()).rejects.toMatchObject({ code: "protocol" });
+    stub.apiVersion = null;
+    await expect(client.info()).rejects.toMatchObject({ code: "protocol" });
+  });
+
+  it("waits no longer than its deadline, and not when cancelled", async () => {
+    const clock = new ManualClock();
+    const hung = new EngineClient({ kind: "unix", path: stub.socketPath }, clock);
+    const asked = new Promise<void>((resolve) => {
+      stub.answer = () => ({ raw: () => resolve() });
+    });
+    const failure = expect(hung.info()).rejects.toMatchObject({ code: "timeout" });
+    await asked;
+    await clock.advance(2_000);
+    await failure;
+    const abort = new AbortController();
+    const cancelled = expect(hung.containers(abort.signal)).rejects.toMatchObject({ code: "aborted" });
+    abort.abort();
+    await cancelled;
+    expect(clock.pendingTimers).toBe(0);
+    await hung.close();
+  });
+
+  it("says what to do when there is no socket", async () => {
+    const none = new EngineClient({ kind: "unix", path: `${stub.dir}/none.sock` }, systemClock);
+    await expect(none.info()).rejects.toMatchObject({
+      code: "unreachable",
+      message: expect.stringContaining("is Docker installed") as string,
+    });
+    await none.close();
+  });
+});

@@ -1,0 +1,138 @@
+import type { Clock } from "@continuum/broker-core";
+import { formatDockerEndpoint } from "../docker-host.js";
+import type { DockerMeasurement } from "./docker-measurement.js";
+import type { EngineLocator, LocatedEngine } from "./engine-locator.js";
+import { imageRoots } from "./engine-root.js";
+import { fileErrorText, type HostFiles } from "./host-files.js";
+import { measureFilesystem } from "./measure-filesystem.js";
+
+/** What the Linux probe works with. */
+export interface LinuxEngineProbeOptions {
+  readonly locator: EngineLocator;
+  readonly files: HostFiles;
+  readonly clock: Clock;
+  readonly hostname: () => string;
+}
+
+/** A directory that was the engine's when the engine last answered, known again by device and inode. */
+interface KnownRoot {
+  readonly path: string;
+  readonly dev: number;
+  readonly ino: number;
+}
+
+/** Either a measurement, or that there is no engine and none was known: what was tried, a line each. */
+export type EngineProbeResult =
+  | { readonly measurement: DockerMeasurement; readonly engine: LocatedEngine | null }
+  | { readonly measurement: null; readonly tried: readonly string[] };
+
+/**
+ * Measures the filesystem of an engine's root directory, as `df` does.
+ *
+ * The directory is remembered: a disk that filled up and took the engine down with it stays visible, as long as the
+ * same directory (device and inode) is there. Never are another filesystem's figures given.
+ */
+export class LinuxEngineProbe {
+  readonly #options: LinuxEngineProbeOptions;
+  #root: KnownRoot | null = null;
+
+  constructor(options: LinuxEngineProbeOptions) {
+    this.#options = options;
+  }
+
+  /** One measurement of now. Rejects only when the file system fails in a way that says nothing about Docker. */
+  async measure(): Promise<EngineProbeResult> {
+    const { locator } = this.#options;
+    // What the engine said a while ago holds only for the directory that was there then.
+    if (this.#root !== null && !(await this.#isUnchanged(this.#root))) locator.forget();
+    const sighting = await locator.locate();
+    const { engine } = sighting;
+    if (engine === null) {
+      const known = this.#root;
+      if (known === null) return { measurement: null, tried: sighting.tried };
+      return { measurement: await this.#measureKnown(known, sighting.tried), engine: null };
+    }
+    // Docker Desktop's engine names directories of its virtual machine.
+    if (engine.info.OperatingSystem === "Docker Desktop")
+      return { measurement: null, tried: ["the engine is Docker Desktop's"] };
+    return { measurement: await this.#measureEngine(engine), engine };
+  }
+
+  async #measureEngine(engine: LocatedEngine): Promise<DockerMeasurement> {
+    const { clock, hostname } = this.#options;
+    const { endpoint, info } = engine;
+    const where = formatDockerEndpoint(endpoint);
+    const unsupported = (reason: string): DockerMeasurement => {
+      this.#root = null;
+      return { kind: "unsupported", atMs: clock.nowMs(), os: process.platform, reason };
+    };
+    if (endpoint.kind === "tcp" && info.Name !== hostname()) {
+      return unsupported(
+        `the engine at ${where} runs on another machine ("${info.Name}", this is "${hostname()}"): its disk can't be measured from here; run the core there`,
+      );
+    }
+    const failures: string[] = [];
+    for (const path of imageRoots(info)) {
+      const found = await this.#directory(path);
+      if (typeof found === "string") {
+        failures.push(`${path}: ${found}`);
+        continue;
+      }
+      this.#root = found;
+      return await this.#measureRoot(found);
+    }
+    if (endpoint.kind === "tcp") {
+      return unsupported(
+        `the engine at ${where} keeps its data where this machine has nothing (${failures.join("; ")}): it runs elsewhere; run the core there`,
+      );
+    }
+    this.#root = null;
+    const reason = `the engine at ${where} answers, but its root directory can't be measured (${failures.join("; ")}): does it run in a virtual machine or container, or does the core lack the permission to look?`;
+    return { kind: "notFound", atMs: clock.nowMs(), path: info.DockerRootDir, reason };
+  }
+
+  async #isUnchanged(known: KnownRoot): Promise<boolean> {
+    const found = await this.#directory(known.path);
+    return typeof found !== "string" && found.dev === known.dev && found.ino === known.ino;
+  }
+
+  async #measureKnown(known: KnownRoot, tried: readonly string[]): Promise<DockerMeasurement> {
+    const found = await this.#directory(known.path);
+    if (typeof found !== "string" && found.dev === known.dev && found.ino === known.ino) {
+      return await this.#measureRoot(found);
+    }
+    const why =
+      typeof found === "string"
+        ? `its root directory is gone (${found})`
+        : "another directory stands in the place of its root now (unmounted?)";
+    const reason = `the engine doesn't answer, and ${why}: start the engine again. Tried: ${tried.join("; ")}`;
+    return { kind: "notFound", atMs: this.#options.clock.nowMs(), path: known.path, reason };
+  }
+
+  async #measureRoot({ path }: KnownRoot): Promise<DockerMeasurement> {
+    const { files, clock } = this.#options;
+    const { usedBytes, capacityBytes } = await measureFilesystem(files, path);
+    const figures = { allocatedBytes: capacityBytes, usedBytes, capacityBytes };
+    return {
+      kind: "detected",
+      source: "engineRoot",
+      atMs: clock.nowMs(),
+      path,
+      ...figures,
+      stale: false,
+    };
+  }
+
+  /** The directory as it is now, or why it isn't one. */
+  async #directory(path: string): Promise<KnownRoot | string> {
+    try {
+      const found = await this.#options.files.stat(path);
+      return found.isDirectory() ? { path, dev: found.dev, ino: found.ino } : "is no directory";
+    } catch (error) {
+      const text = fileErrorText(error);
+      // Anything else (a mount that hangs, an I/O error) says nothing about where Docker is.
+      if (!["ENOENT", "ENOTDIR", "EACCES", "EPERM"].includes(text)) throw error;
+      return text;
+    }
+  }
+}
