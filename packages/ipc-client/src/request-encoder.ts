@@ -23,8 +23,9 @@ export class RequestEncoder {
    * the reserved keys `command` and `requestId`, or something that JSON can't say.
    */
   encode(command: string, params: RequestParams): EncodedRequest {
-    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- callers without types exist
-    if (typeof params !== "object" || params === null || Array.isArray(params)) {
+    // Callers without types exist.
+    const given: unknown = params;
+    if (typeof given !== "object" || given === null || Array.isArray(given)) {
       throw new TypeError(`the parameters of ${command} must be an object`);
     }
     for (const key of ["command", "requestId"]) {
