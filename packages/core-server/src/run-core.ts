@@ -71,7 +71,7 @@ async function serve(
   const core = createCore(config, { log });
   started.core = core;
   const held = holdLines(screen);
-  const detach = attachFace(core, held);
+  const detach = attachFace(core, config, held);
   try {
     await Promise.race([core.start(), stopping.signalled]);
     if (!stopping.isSignalled()) {

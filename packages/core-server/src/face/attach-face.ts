@@ -1,10 +1,11 @@
+import type { CoreConfig } from "../config/core-config.js";
 import type { Core } from "../core.js";
 import { ChangeLines } from "./change-lines.js";
 import type { Screen } from "./screen.js";
 
 /** Prints what happens in `core` on `screen`; gives the function that ends it. */
-export function attachFace(core: Core, screen: Screen): () => void {
-  const changes = new ChangeLines();
+export function attachFace(core: Core, config: CoreConfig, screen: Screen): () => void {
+  const changes = new ChangeLines(config);
   return core.events.subscribe(["broker-state", "relief-outcome"], (event) => {
     switch (event.name) {
       case "broker-state":

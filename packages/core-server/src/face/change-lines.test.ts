@@ -45,9 +45,11 @@ const image = (expectedBytes: number | null): EvictedItem => ({
   reason: "unused",
 });
 
+const changeLines = () => new ChangeLines({ evict: "standard", minAgeMs: 0 });
+
 describe("lines for a state", () => {
   it("tell a severity that changes, once, and nothing for one that doesn't", () => {
-    const changes = new ChangeLines();
+    const changes = changeLines();
     expect(changes.onState(state(50e9))).toEqual([]);
     expect(changes.onState(state(55e9))).toEqual([]);
     expect(changes.onState(state(82e9))).toEqual([
@@ -59,14 +61,12 @@ describe("lines for a state", () => {
     ]);
   });
 
-  it("tell at once what is hot from the start", () => {
-    expect(new ChangeLines().onState(state(97e9))).toEqual([
-      "tier docker: critical: 97.0 GB of 100.0 GB used (97 %)",
-    ]);
+  it("leave the first state to the core's first lines", () => {
+    expect(changeLines().onState(state(97e9))).toEqual([]);
   });
 
   it("tell a tier that goes and comes back", () => {
-    const changes = new ChangeLines();
+    const changes = changeLines();
     changes.onState(state(50e9));
     expect(changes.onState(state(0, 0))).toEqual(["tier docker: not detected any more"]);
     expect(changes.onState(state(50e9))).toEqual([
@@ -77,8 +77,8 @@ describe("lines for a state", () => {
 
 describe("lines for a relief", () => {
   it("tell each one that freed something, and what is missing", () => {
-    const changes = new ChangeLines();
-    const report = { alert: alert({ bytesFreed: 8.2e9 }), wouldDelete: [], shortfall: null };
+    const changes = changeLines();
+    const report = { alert: alert({ bytesFreed: 8.2e9 }), wouldDelete: [], shortfall: null, error: null };
     const line = "📢 PressureAlert tier=docker severity=high pressure=0.92 freed=8.2GB action=evicted";
     expect(changes.onRelief(report)).toEqual([line]);
     expect(changes.onRelief({ ...report, shortfall: "the rest is in use" })).toEqual([
@@ -88,20 +88,41 @@ describe("lines for a relief", () => {
   });
 
   it("tell what would be deleted and how to switch it on, where only observing", () => {
-    const items = [image(1e9), image(2e9), { ...image(null), kind: "buildCache" }];
+    const items = [image(1e9), image(2e9), { ...image(null), kind: "build cache" }];
+    const observing = new ChangeLines({ evict: "off", minAgeMs: 0 });
+    expect(observing.onRelief({ alert: alert(), wouldDelete: items, shortfall: "off", error: null })).toEqual(
+      [
+        "📢 PressureAlert tier=docker severity=high pressure=0.92 freed=0B action=stuck",
+        "hot and stuck: docker: eviction is off; it would delete 2 x image, 1 x build cache (at least 3.0 GB)",
+        expect.stringContaining("--evict conservative"),
+      ],
+    );
+  });
+
+  it("tell where only observing that the minimum age would spare everything", () => {
+    const observing = new ChangeLines({ evict: "off", minAgeMs: 86_400_000 });
+    expect(observing.onRelief({ alert: alert(), wouldDelete: [], shortfall: "off", error: null })[1]).toBe(
+      "hot and stuck: docker: eviction is off; it would find nothing unused older than 1d (--min-age) to delete",
+    );
+  });
+
+  it("tell what failed rather than guess what would be deleted", () => {
+    const observing = new ChangeLines({ evict: "off", minAgeMs: 0 });
+    const error = new Error("no engine answers");
     expect(
-      new ChangeLines().onRelief({ alert: alert(), wouldDelete: items, shortfall: "eviction is off" }),
-    ).toEqual([
-      "📢 PressureAlert tier=docker severity=high pressure=0.92 freed=0B action=stuck",
-      "hot and stuck: docker: eviction is off; it would delete 2 x image, 1 x buildCache (at least 3.0 GB)",
-      expect.stringContaining("--evict conservative"),
-    ]);
+      observing.onRelief({ alert: alert(), wouldDelete: [], shortfall: error.message, error }).slice(1),
+    ).toEqual(["hot and stuck: docker: no engine answers"]);
   });
 
   it("tell a tier that stays stuck once, again when it gets worse, and again after it was calm", () => {
-    const changes = new ChangeLines();
+    const changes = changeLines();
     const stuck = (tier: string, pressure: number): string[] =>
-      changes.onRelief({ alert: alert({ tier, pressure }), wouldDelete: [], shortfall: "all in use" });
+      changes.onRelief({
+        alert: alert({ tier, pressure }),
+        wouldDelete: [],
+        shortfall: "all in use",
+        error: null,
+      });
     changes.onState(state(92e9));
     expect(stuck("high", 0.92)).toHaveLength(2);
     expect(stuck("high", 0.93)).toEqual([]);

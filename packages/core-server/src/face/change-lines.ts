@@ -7,6 +7,8 @@ import {
   type PoolView,
   type PressureAlert,
 } from "@continuum/wire-types";
+import type { CoreConfig } from "../config/core-config.js";
+import { formatDuration } from "../config/duration.js";
 import { SWITCH_ON_HINT } from "./banner.js";
 
 /** What an eviction came to, as far as a line tells it. */
@@ -16,6 +18,8 @@ export interface ReliefReport {
   readonly wouldDelete: readonly EvictedItem[];
   /** Why less than wanted was freed; null when nothing is missing. */
   readonly shortfall: string | null;
+  /** What failed; null when nothing did. */
+  readonly error: Error | null;
 }
 
 /**
@@ -26,15 +30,18 @@ export class ChangeLines {
   readonly #severity = new Map<string, string>();
   readonly #stuck = new Map<string, string>();
 
-  /** The lines for a new state; the first one only tells what isn't normal. */
+  /** What a person must know to read the lines: whether anything may be deleted, and how old it must be. */
+  constructor(private readonly config: Pick<CoreConfig, "evict" | "minAgeMs">) {}
+
+  /** The lines for a new state; the first one brings none: the core's first lines told it. */
   onState({ pools }: BrokerSnapshot): string[] {
     const lines: string[] = [];
     for (const pool of pools) {
       const now = severityOf(pool);
       const before = this.#severity.get(pool.name);
       this.#severity.set(pool.name, now);
-      if (before === now || (before === undefined && now !== "high" && now !== "critical")) continue;
-      lines.push(changeLine(pool, before ?? null, now));
+      if (before === undefined || before === now) continue;
+      lines.push(changeLine(pool, before, now));
       // Calm again: what is stuck next time is news.
       if (now === "normal" || now === "warning") this.#stuck.delete(pool.name);
     }
@@ -42,7 +49,7 @@ export class ChangeLines {
   }
 
   /** The lines for a relief; none for one that is as stuck as the last. */
-  onRelief({ alert, wouldDelete, shortfall }: ReliefReport): string[] {
+  onRelief({ alert, wouldDelete, shortfall, error }: ReliefReport): string[] {
     const { tierName, tier, bytesFreed, actionTaken } = alert;
     if (bytesFreed > 0) {
       this.#stuck.delete(tierName);
@@ -50,10 +57,27 @@ export class ChangeLines {
       return [formatPressureAlert(alert), ...rest];
     }
     // The pressure moves a little all the time: only what a person would call a change counts.
-    const key = `${tier} ${actionTaken} ${wouldDelete.length > 0}`;
+    const key = `${tier} ${actionTaken} ${wouldDelete.length > 0} ${error !== null}`;
     if (this.#stuck.get(tierName) === key) return [];
     this.#stuck.set(tierName, key);
-    return [formatPressureAlert(alert), ...(actionTaken ? stuckLines(tierName, wouldDelete, shortfall) : [])];
+    if (!actionTaken) return [formatPressureAlert(alert)];
+    const isObserving = this.config.evict === "off" && error === null;
+    const why = isObserving ? this.#observed(wouldDelete) : (shortfall ?? "nothing was freed");
+    const hint = isObserving ? [SWITCH_ON_HINT] : [];
+    return [formatPressureAlert(alert), `hot and stuck: ${tierName}: ${why}`, ...hint];
+  }
+
+  /** What eviction would have done if it were on. */
+  #observed(wouldDelete: readonly EvictedItem[]): string {
+    if (wouldDelete.length === 0) {
+      const { minAgeMs } = this.config;
+      const age = minAgeMs > 0 ? ` older than ${formatDuration(minAgeMs)} (--min-age)` : "";
+      return `eviction is off; it would find nothing unused${age} to delete`;
+    }
+    const known = wouldDelete.flatMap(({ expectedBytes }) => (expectedBytes === null ? [] : [expectedBytes]));
+    const bytes = formatBytes(known.reduce((sum, each) => sum + each, 0));
+    const about = known.length === wouldDelete.length ? bytes : `at least ${bytes}`;
+    return `eviction is off; it would delete ${countKinds(wouldDelete)} (${about})`;
   }
 }
 
@@ -61,22 +85,10 @@ function severityOf({ tier, stats }: PoolView): string {
   return stats.maxBytes > 0 ? tier : "not detected";
 }
 
-function changeLine({ name, pressure, stats }: PoolView, before: string | null, now: string): string {
+function changeLine({ name, pressure, stats }: PoolView, before: string, now: string): string {
   if (now === "not detected") return `tier ${name}: not detected any more`;
   const use = `${formatBytes(stats.totalBytes)} of ${formatBytes(stats.maxBytes)} used (${formatPercent(pressure)})`;
-  return `tier ${name}: ${before === null ? "" : `${before} -> `}${now}: ${use}`;
-}
-
-function stuckLines(name: string, wouldDelete: readonly EvictedItem[], shortfall: string | null): string[] {
-  const why = shortfall ?? "nothing that may be deleted was found";
-  if (wouldDelete.length === 0) return [`hot and stuck: ${name}: ${why}`];
-  const known = wouldDelete.flatMap(({ expectedBytes }) => (expectedBytes === null ? [] : [expectedBytes]));
-  const bytes = formatBytes(known.reduce((sum, each) => sum + each, 0));
-  const about = known.length === wouldDelete.length ? bytes : `at least ${bytes}`;
-  return [
-    `hot and stuck: ${name}: eviction is off; it would delete ${countKinds(wouldDelete)} (${about})`,
-    SWITCH_ON_HINT,
-  ];
+  return `tier ${name}: ${before} -> ${now}: ${use}`;
 }
 
 /** "3 images, 1 build cache entry" in the order of first appearance. */
