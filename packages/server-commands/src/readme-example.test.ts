@@ -3,7 +3,7 @@ import { ScriptedPeer } from "@continuum/ipc-client/testing";
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { createServerCommands } from "./index.js";
-import { handle, toHostCommand } from "./readme-example.js";
+import { handle, HostCommand, toHostCommand } from "./readme-example.js";
 
 const stats = { capacityBytes: 10, usedBytes: 5, pressure: 0.5, detected: true };
 
@@ -28,6 +28,7 @@ describe("the README's example", () => {
     const dispatcher = { register: (name: string, each: unknown) => void registered.set(name, each) };
     const StatsCommand = toHostCommand(command);
     const hosted = new StatsCommand({ user: "me" }, "/commands/stats", dispatcher);
+    expect(hosted).toBeInstanceOf(HostCommand);
     dispatcher.register(command.name, hosted);
     expect(registered.get("system/docker-tier-stats")).toBe(hosted);
     expect([hosted.context.user, hosted.path]).toEqual(["me", "/commands/stats"]);
