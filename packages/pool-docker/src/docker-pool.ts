@@ -8,11 +8,12 @@ import {
   withDeadline,
 } from "@continuum/broker-core";
 import type { DockerTierProbe, DockerTierStats, ResourcePoolEntry } from "@continuum/wire-types";
+import { setMaxListeners } from "node:events";
 import { homedir, hostname as osHostname } from "node:os";
 import { candidateEndpoints, parseDockerHost } from "./docker-host.js";
 import { type DockerLog, silentLog } from "./docker-log.js";
 import { ImageArrivals } from "./evict/image-arrivals.js";
-import { type Inventory, isUsed, takeInventory } from "./evict/inventory.js";
+import { type ArrivalTimes, type Inventory, isUsed, takeInventory } from "./evict/inventory.js";
 import { parseKeepLabel } from "./evict/keep-label.js";
 import type { ImagePlan, ImagePolicy } from "./evict/plan-images.js";
 import { planDockerEviction, runDockerEviction } from "./evict/run-docker-eviction.js";
@@ -88,6 +89,8 @@ class EngineDockerPool implements DockerPool {
   #evicting = false;
 
   constructor(options: DockerPoolOptions) {
+    // As many may wait on it as there are readers.
+    setMaxListeners(0, this.#closed.signal);
     this.#options = options;
     this.#clock = options.clock;
     this.#log = options.log ?? silentLog;
@@ -227,8 +230,8 @@ class EngineDockerPool implements DockerPool {
   }
 
   async #takeInventory(engine: LocatedEngine, signal: AbortSignal): Promise<Inventory> {
-    const arrivedAt = (id: string): Promise<number> =>
-      this.#arrivals.arrivedAt(id, engine.info, this.#clock.nowMs());
+    const arrivedAt: ArrivalTimes = (image) =>
+      this.#arrivals.arrivedAt(image, engine.info, this.#clock.nowMs());
     const inventory = await takeInventory(engine.client, arrivedAt, signal);
     this.#arrivals.keepOnly(new Set(inventory.images.map(({ id }) => id)));
     this.#images = inventory.images.length;

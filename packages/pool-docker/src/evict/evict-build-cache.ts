@@ -59,7 +59,13 @@ export async function evictBuildCache(
     const keepBytes = toKeepBytes(records, goal.remainingBytes);
     const pruned = await prune(stage, keepBytes, signal);
     if (pruned === null || pruned.CachesDeleted.length === 0) break;
-    const { SpaceReclaimed: expectedBytes, CachesDeleted } = pruned;
+    const { CachesDeleted } = pruned;
+    // Not what the engine says it reclaimed: that counts what images still hold.
+    const gone = new Set(CachesDeleted);
+    const expectedBytes = records.reduce(
+      (sum, { ID, Shared, Size }) => sum + (gone.has(ID) && !Shared ? Size : 0),
+      0,
+    );
     const reason = `${CachesDeleted.length} records, least recently used first`;
     stage.onDeleted({
       key: `build-cache:${CachesDeleted[0] ?? ""}`,

@@ -18,17 +18,25 @@ export class ImageArrivals {
     this.#files = files;
   }
 
-  /** Arrival in Unix milliseconds, from the engine's files or else from this pool's own observation. */
-  async arrivedAt(id: string, info: EngineInfo, nowMs: number): Promise<number> {
+  /**
+   * Arrival in Unix milliseconds: from the engine's files, or else when it was first seen here; null for an image whose
+   * tagging is known, which says enough where the files can't be read.
+   */
+  async arrivedAt(
+    { id, taggedAtMs }: { readonly id: string; readonly taggedAtMs: number | null },
+    info: Pick<EngineInfo, "DockerRootDir" | "Driver" | "DriverStatus">,
+    nowMs: number,
+  ): Promise<number | null> {
     const firstSeenMs = this.#firstSeen.get(id) ?? nowMs;
     this.#firstSeen.set(id, firstSeenMs);
+    const unknown = taggedAtMs === null ? firstSeenMs : null;
     const hex = /^sha256:([0-9a-f]{64})$/.exec(id)?.[1];
-    if (hex === undefined || usesContainerdStore(info)) return firstSeenMs;
+    if (hex === undefined || usesContainerdStore(info)) return unknown;
     const path = join(info.DockerRootDir, "image", info.Driver, "imagedb/content/sha256", hex);
     try {
       return Math.round((await this.#files.stat(path)).mtimeMs);
     } catch {
-      return firstSeenMs;
+      return unknown;
     }
   }
 

@@ -26,7 +26,10 @@ export interface Inventory {
 }
 
 /** When images came to this machine, by what stands outside the Engine API; null when that isn't known. */
-export type ArrivalTimes = (imageId: string) => Promise<number | null>;
+export type ArrivalTimes = (image: {
+  readonly id: string;
+  readonly taggedAtMs: number | null;
+}) => Promise<number | null>;
 
 type InventoryEngine = Pick<EngineClient, "containers" | "images" | "imageInspect">;
 
@@ -85,7 +88,7 @@ async function detail(
   try {
     const inspected = await engine.imageInspect(id, signal);
     const taggedAtMs = inspected.Metadata?.LastTagTime ?? null;
-    return { ...listed, taggedAtMs, arrivedAtMs: await arrivedAt(id) };
+    return { ...listed, taggedAtMs, arrivedAtMs: await arrivedAt({ id, taggedAtMs }) };
   } catch (error) {
     if (error instanceof PoolError && error.code === "notFound") return null;
     throw error;

@@ -55,7 +55,7 @@ export function planImages(inventory: Inventory, policy: ImagePolicy, nowMs: num
     }
   }
   const descendants = latestDescendants(inventory, byId);
-  const candidates: (ImageCandidate & { readonly depth: number })[] = [];
+  const candidates: { readonly candidate: ImageCandidate; readonly depth: number }[] = [];
   const protectedImages: ProtectedImage[] = [];
   for (const image of inventory.images) {
     // Steps of a build without a name of their own: the engine deletes them with what was built on them.
@@ -67,19 +67,20 @@ export function planImages(inventory: Inventory, policy: ImagePolicy, nowMs: num
       protectedImages.push({ key: image.id, image, reason: "its age is not known" });
     else {
       const effectiveMs = Math.max(touchedAtMs, descendants.get(image.id) ?? 0);
-      candidates.push(toCandidate(image, effectiveMs, byId, policy, nowMs));
+      const candidate = toCandidate(image, effectiveMs, byId, policy, nowMs);
+      candidates.push({ candidate, depth: [...ancestors(image.id, byId)].length });
     }
   }
   // What others are built on can't come before them, tagged or not.
   const comesLate = ({ kind, key }: ImageCandidate): boolean => kind === "image" || parentIds.has(key);
   candidates.sort(
-    (a, b) =>
+    ({ candidate: a, depth: aDepth }, { candidate: b, depth: bDepth }) =>
       Number(comesLate(a)) - Number(comesLate(b)) ||
       a.touchedAtMs - b.touchedAtMs ||
-      b.depth - a.depth ||
+      bDepth - aDepth ||
       (a.key < b.key ? -1 : 1),
   );
-  return { candidates: candidates.map(({ depth: _depth, ...candidate }) => candidate), protectedImages };
+  return { candidates: candidates.map(({ candidate }) => candidate), protectedImages };
 }
 
 /** Why an image must stay as far as itself is concerned; null when it may go. Shared with the check before deletion. */
@@ -150,7 +151,7 @@ function toCandidate(
   byId: ReadonlyMap<string, InventoryImage>,
   policy: ImagePolicy,
   nowMs: number,
-): ImageCandidate & { readonly depth: number } {
+): ImageCandidate {
   const { id, tags, sizeBytes, parentId } = image;
   const kind = tags.length === 0 ? "dangling image" : "image";
   const days = Math.floor(Math.max(0, nowMs - touchedAtMs) / 86_400_000);
@@ -166,6 +167,5 @@ function toCandidate(
     expectedBytes: Math.max(0, sizeBytes - (byId.get(parentId)?.sizeBytes ?? 0)),
     touchedAtMs,
     reason: `${tags.length === 0 ? "untagged" : tags.join(", ")}: no container uses it, unchanged ${age}; ${restore}`,
-    depth: [...ancestors(id, byId)].length,
   };
 }
