@@ -1,6 +1,10 @@
-import type { DockerTierProbe, DockerTierStats } from "@continuum/wire-types";
-import { formatBytes, formatPercent } from "@continuum/wire-types";
 import { toPressureTier } from "@continuum/broker-core";
+import {
+  type DockerTierProbe,
+  type DockerTierStats,
+  formatBytes,
+  formatPercent,
+} from "@continuum/wire-types";
 import type { CoreConfig } from "../config/core-config.js";
 import { formatDuration } from "../config/duration.js";
 

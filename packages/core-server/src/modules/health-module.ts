@@ -1,6 +1,6 @@
+import type { EvictMode } from "@continuum/pool-docker";
 import type { CommandHandlers } from "../runtime/command-handlers.js";
 import { QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
-import type { EvictMode } from "@continuum/pool-docker";
 
 type Commands = "health-check";
 
