@@ -7,6 +7,7 @@ const generatedFolders = [
   "packages/wire-types/src/gen",
   "packages/ipc-client/src/gen",
   "packages/server-commands/src/gen",
+  "docs/commands",
 ] as const;
 
 /** One generated file that isn't as it would be generated now. */

@@ -78,5 +78,5 @@ function emitIndex(commands: readonly CommandModel[]): string {
   const lines = commands.map(
     (command) => `export { ${className(command)} } from "./${toKebabCase(command.name)}-server-command";\n`,
   );
-  return `${generatedHeader("schemas/commands/")}${lines.join("")}export { createServerCommands, type ServerCommands } from "./create-server-commands";\n`;
+  return `${generatedHeader("schemas/commands/")}${lines.join("")}export { createServerCommands, type ServerCommands } from "./create-server-commands";\nexport type { ServerCommand } from "../server-command";\n`;
 }

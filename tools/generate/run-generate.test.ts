@@ -19,6 +19,7 @@ describe("generate, in a copy of the workspace", () => {
   beforeEach(async () => {
     workspace = await mkdtemp(join(tmpdir(), "continuum-generate-"));
     await cp(join(original, "schemas"), join(workspace, "schemas"), { recursive: true });
+    await cp(join(original, "docs"), join(workspace, "docs"), { recursive: true });
     for (const name of ["wire-types", "ipc-client", "server-commands"]) {
       await cp(join(original, "packages", name, "src"), join(workspace, "packages", name, "src"), {
         recursive: true,

@@ -2,7 +2,7 @@ import { connectCore } from "@continuum/ipc-client";
 import { ScriptedPeer } from "@continuum/ipc-client/testing";
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { createServerCommands } from "./index.js";
+import { createServerCommands } from "./gen/index.js";
 import { handle, HostCommand, toHostCommand } from "./readme-example.js";
 
 const stats = { capacityBytes: 10, usedBytes: 5, pressure: 0.5, detected: true };
@@ -11,7 +11,7 @@ describe("the README's example", () => {
   it("is the one that is run here", async () => {
     const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
     const source = await readFile(new URL("readme-example.ts", import.meta.url), "utf8");
-    expect(readme).toContain(`\`\`\`ts\n${source.replace("./index.js", "@continuum/server-commands")}\`\`\``);
+    expect(readme).toContain(`\`\`\`ts\n${source.replace("./gen/index.js", "@continuum/server-commands")}\`\`\``);
   });
 
   it("calls a command by its name", async () => {

@@ -1,5 +1,5 @@
 import { connectCore } from "@continuum/ipc-client";
-import { createServerCommands, type ServerCommand } from "./index.js";
+import { createServerCommands, type ServerCommand } from "./gen/index.js";
 
 /** A host without command classes of its own calls the commands by name. */
 export async function handle(url?: string): Promise<string> {

@@ -2,22 +2,16 @@ import { CommandError, connectCore, ConnectionError } from "@continuum/ipc-clien
 import { ScriptedPeer } from "@continuum/ipc-client/testing";
 import { COMMANDS } from "@continuum/wire-types";
 import { describe, expect, it } from "vitest";
-import * as generated from "./gen/index.js";
-import * as published from "./index.js";
 import {
   createServerCommands,
   SystemDockerTierStatsServerCommand,
   SystemPressureBrokerStateServerCommand,
-} from "./index.js";
+} from "./gen/index.js";
 
 const stats = { capacityBytes: 10, usedBytes: 5, pressure: 0.5, detected: true };
 const state = { globalPressure: 0, globalTier: "normal", pools: [], evictionsFired: 0, bytesFreedTotal: 0 };
 
 describe("the server commands", () => {
-  it("are all published", () => {
-    expect(Object.keys(published).sort()).toEqual(Object.keys(generated).sort());
-  });
-
   it("cover every command that isn't bound to a connection", async () => {
     await using client = connectCore({ url: "/nowhere.sock" });
     const commands = createServerCommands(client);

@@ -7,3 +7,4 @@ export { SystemPressureTrendsServerCommand } from "./system-pressure-trends-serv
 export { SystemResourceAdmitServerCommand } from "./system-resource-admit-server-command";
 export { SystemResourcesServerCommand } from "./system-resources-server-command";
 export { createServerCommands, type ServerCommands } from "./create-server-commands";
+export type { ServerCommand } from "../server-command";
