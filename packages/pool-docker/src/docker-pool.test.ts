@@ -1,8 +1,9 @@
 import { type EvictionResult, systemClock } from "@continuum/broker-core";
 import { describePoolContract, ManualClock } from "@continuum/broker-core/testing";
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createDockerPool, type DockerPool, type DockerPoolOptions } from "./docker-pool.js";
 import { StubDocker, type StubImage } from "./testing/stub-docker.js";
@@ -294,6 +295,53 @@ describe("the Docker pool", () => {
       docker.operatingSystem = "Docker Desktop";
       await expect(evict(create(), 100)).rejects.toMatchObject({ code: "notFound" });
       expect(ids()).toHaveLength(1);
+    });
+  });
+
+  describe("Docker Desktop and engines elsewhere", () => {
+    const raw = (): string => join(docker.engine.dir, ".docker/desktop/vms/0/data/Docker.raw");
+    const createRaw = async (): Promise<void> => {
+      await mkdir(dirname(raw()), { recursive: true });
+      await writeFile(raw(), Buffer.alloc(64 * BLOCK, 1));
+    };
+
+    it("measures the disk image of Docker Desktop on Linux, and trusts the engine's figures for what it gave back", async () => {
+      await createRaw();
+      docker.operatingSystem = "Docker Desktop";
+      docker.images.push(image(1), image(2), image(3));
+      const pool = create();
+      expect((await pool.tier()).probe).toMatchObject({ kind: "detected", path: raw() });
+      expect(keys(await evict(pool, 150))).toEqual([image(1).id, image(2).id]);
+    });
+
+    it("takes a Desktop image that nobody named only when nobody named an engine", async () => {
+      await createRaw();
+      await docker.engine.kill();
+      expect((await create().tier()).probe.kind).toBe("notFound");
+      const runtimeDir = { XDG_RUNTIME_DIR: "/nonexistent" };
+      const { probe } = await create({ dockerHost: null, env: runtimeDir }).tier();
+      expect(probe.kind).toBe("detected");
+    });
+
+    it("measures an engine behind TCP only when it is this machine's", async () => {
+      const server = createServer((socket) => {
+        const up = connect(docker.engine.socketPath);
+        socket.pipe(up).pipe(socket);
+        for (const each of [socket, up]) each.on("error", () => each.destroy());
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const address = server.address();
+      const port = typeof address === "object" ? address?.port : null;
+      const dockerHost = `tcp://127.0.0.1:${port ?? 0}`;
+      expect((await create({ dockerHost }).tier()).probe).toMatchObject({ path: docker.rootDir });
+      const foreign = create({ dockerHost, hostname: () => "there" });
+      expect((await foreign.tier()).probe).toMatchObject({
+        kind: "unsupported",
+        reason: expect.stringContaining("another machine") as string,
+      });
+      await expect(evict(foreign, 1)).rejects.toMatchObject({ code: "notFound" });
+      for (const pool of pools.splice(0)) await pool.close();
+      await new Promise((resolve) => server.close(resolve));
     });
   });
 

@@ -209,6 +209,8 @@ class EngineDockerPool implements DockerPool {
 
   /** The engine behind the disk that is measured: never is one disk relieved by deleting on another. */
   async #engineOfDisk(): Promise<LocatedEngine> {
+    // An engine that hung half a minute ago may be back: an eviction, unlike a reading, can wait for it.
+    this.#locator.forgive();
     const measurement = await this.#probe();
     const sighting = await this.#locator.locate();
     const { engine } = sighting;

@@ -53,9 +53,14 @@ export class EngineLocator {
     return this.#search;
   }
 
-  /** Makes the next `locate` ask the engine, whatever is remembered. */
+  /** Makes the next `locate` ask the engine, whatever it said before. */
   forget(): void {
     this.#known = null;
+  }
+
+  /** Makes the next `locate` ask engines that hung, too: for what is worth the wait. */
+  forgive(): void {
+    for (const candidate of this.#candidates) candidate.hung = null;
   }
 
   /** Ends all connections. */
