@@ -18,6 +18,26 @@ import { resolveConfig } from "./config/resolve-config.js";
 import { FakeDockerPool } from "./testing/fake-docker-pool.js";
 import { startTestCore } from "./testing/start-test-core.js";
 
+describe("a connection's access level", () => {
+  it("allows what the commands' specs say, and refuses the rest by name", async () => {
+    await using test = await startTestCore({ access: "public" });
+    const client = await test.connect();
+    expect(await client.call("health-check", 1)).toMatchObject({ success: true });
+    const refused = await client.call("system/docker-tier-stats", 2);
+    expect(refused).toMatchObject({
+      success: false,
+      errorDetail: { kind: "accessDenied", command: "system/docker-tier-stats", accessLevel: "ai-safe" },
+    });
+    commandFailureSchema.parse(refused.errorDetail);
+  });
+
+  it("is everything for the socket's owner", async () => {
+    await using test = await startTestCore();
+    const client = await test.connect();
+    expect(await client.call("system/docker-tier-stats", 1)).toMatchObject({ success: true });
+  });
+});
+
 describe("the commands of a core", () => {
   it("each answer exactly what the contract says", async () => {
     await using test = await startTestCore();

@@ -1,6 +1,7 @@
 import { type Clock, PressureBroker, systemClock } from "@continuum/broker-core";
 import { createDockerPool, type DockerPool } from "@continuum/pool-docker";
 import type { CommandName } from "@continuum/wire-types";
+import type { AccessLevel } from "@continuum/wire-types";
 import { type Logger, pino } from "pino";
 import type { CoreConfig } from "./config/core-config.js";
 import { toErrorText } from "./error-text.js";
@@ -30,6 +31,8 @@ export interface CoreOptions {
   readonly log?: Logger;
   readonly clock?: Clock;
   readonly limits?: Partial<IpcLimits>;
+  /** What connections may ask for: everything (`admin-only`) when left out. */
+  readonly access?: AccessLevel;
   /** The pool in place of the one that the configuration describes; the core closes it. */
   readonly dockerPool?: DockerPool;
 }
@@ -102,6 +105,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     clock,
     log,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.access === undefined ? {} : { access: options.access }),
   });
 
   const stop = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-import { COMMANDS, type CommandName, DecodeError } from "@continuum/wire-types";
+import { type AccessLevel, COMMANDS, type CommandName, DecodeError } from "@continuum/wire-types";
 import { nearestName } from "./nearest-name.js";
 import { RequestError } from "./request-error.js";
 import { buildRouteTable, type Route } from "./route-table.js";
@@ -7,6 +7,9 @@ import type { ModuleRuntime } from "./runtime/module-runtime.js";
 
 /** The longest name that an error repeats, in characters: a peer's megabyte isn't sent back to it. */
 const MAX_ECHO = 200;
+
+/** From what everybody may ask to what only the owner may. */
+const ACCESS_ORDER: readonly AccessLevel[] = ["public", "ai-safe", "admin-only"];
 
 /** Takes a command by name and params as they came, and gives the handler's result. */
 export class Router {
@@ -20,7 +23,7 @@ export class Router {
   }
 
   /**
-   * Rejects with a RequestError `unknownCommand`, `invalidParams` or `overloaded`, or with whatever the handler threw.
+   * Rejects with a RequestError `unknownCommand`, `accessDenied`, `invalidParams` or `overloaded`, or with whatever the handler threw.
    */
   async dispatch(
     command: string,
@@ -29,6 +32,7 @@ export class Router {
   ): Promise<unknown> {
     const route = this.#routes.get(command);
     if (route === undefined) throw this.#unknown(command);
+    requireAccess(route.command, context.connection.access);
     const decoded = decodeParams(route.command, params);
     return this.runtime.run(route.module, () => route.handle(decoded, context), context);
   }
@@ -45,6 +49,19 @@ export class Router {
       nearest,
     });
   }
+}
+
+function requireAccess(command: CommandName, granted: AccessLevel): void {
+  const { accessLevel } = COMMANDS[command];
+  if (ACCESS_ORDER.indexOf(accessLevel) <= ACCESS_ORDER.indexOf(granted)) return;
+  throw new RequestError(
+    `${command} is ${accessLevel}, and this connection may only use what is ${granted}`,
+    {
+      kind: "accessDenied",
+      command,
+      accessLevel,
+    },
+  );
 }
 
 function decodeParams(command: CommandName, params: Readonly<Record<string, unknown>>): never {

@@ -1,3 +1,4 @@
+import type { AccessLevel } from "@continuum/wire-types";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import type { PushedEventName, RequestContext } from "../runtime/command-handlers.js";
@@ -13,6 +14,8 @@ import { encodeFrame, type Outgoing, toFailure, toSuccess } from "./response-enc
 export interface ConnectionHost {
   readonly limits: IpcLimits;
   readonly log: Logger;
+  /** What connections may ask for. */
+  readonly access: AccessLevel;
   /** Answers a request, or rejects. */
   readonly dispatch: (
     command: string,
@@ -55,6 +58,10 @@ export class IpcConnection implements Requester {
       this.#forget("the connection closed");
       onClosed();
     });
+  }
+
+  get access(): AccessLevel {
+    return this.host.access;
   }
 
   get subscriptions(): readonly PushedEventName[] {

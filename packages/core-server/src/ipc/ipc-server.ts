@@ -1,4 +1,5 @@
 import type { Clock } from "@continuum/broker-core";
+import type { AccessLevel } from "@continuum/wire-types";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
 import type { PushedEventName } from "../runtime/command-handlers.js";
@@ -16,6 +17,8 @@ export interface IpcServerOptions {
   readonly dispatch: ConnectionHost["dispatch"];
   readonly clock: Clock;
   readonly log: Logger;
+  /** What its connections may ask for; everything when left out, since only the owner may open the socket. */
+  readonly access?: AccessLevel;
   /** Limits that differ from `DEFAULT_IPC_LIMITS`. */
   readonly limits?: Partial<IpcLimits>;
 }
@@ -38,6 +41,7 @@ export class IpcServer {
       limits: this.#limits,
       log,
       dispatch,
+      access: options.access ?? "admin-only",
       requestDeadlines: new DeadlineList<PendingRequest>(clock, requestTimeoutMs, (pending) =>
         pending.connection.expireRequest(pending),
       ),

@@ -1,4 +1,4 @@
-import type { CommandName, CommandParams, CommandResult } from "@continuum/wire-types";
+import type { AccessLevel, CommandName, CommandParams, CommandResult } from "@continuum/wire-types";
 
 /** An event that the core pushes to connections that subscribed. */
 export type PushedEventName = "pressure-alert";
@@ -7,6 +7,8 @@ export type PushedEventName = "pressure-alert";
 export interface RequestConnection {
   /** Unique for the life of the core. */
   readonly id: number;
+  /** The most that may be asked over it: who may open the socket decides. */
+  readonly access: AccessLevel;
   /** Everything that the connection is subscribed to now, sorted. */
   readonly subscriptions: readonly PushedEventName[];
   subscribe(event: PushedEventName): void;
