@@ -5,7 +5,7 @@ import type { InventoryImage } from "./inventory.js";
 type DeletingEngine = Pick<EngineClient, "imageRemove" | "tag">;
 
 /** The repository of `repository:tag` or `repository@digest`. */
-export function repositoryOf(reference: string): string {
+function repositoryOf(reference: string): string {
   const at = reference.indexOf("@");
   return at >= 0 ? reference.slice(0, at) : reference.slice(0, reference.lastIndexOf(":"));
 }
