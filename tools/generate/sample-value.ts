@@ -1,7 +1,7 @@
 import type { FieldShape, Shape } from "../contract/shape.js";
 
 /** A value of a shape, the same every time: for generated tests and examples. `shapeOf` gives a referred type's shape. */
-export function sampleValue(shape: Shape, shapeOf: (name: string) => Shape): unknown {
+function sampleValue(shape: Shape, shapeOf: (name: string) => Shape): unknown {
   switch (shape.kind) {
     case "number":
       return Math.max(shape.minimum ?? 1, Math.min(1, shape.maximum ?? 1));

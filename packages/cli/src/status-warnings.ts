@@ -15,7 +15,7 @@ export function statusWarnings(docker: DockerTierStats, evict: EvictMode): strin
 }
 
 function advice(evict: EvictMode): string {
-  const byHand = "`docker image prune --all` removes the images that no container uses";
+  const byHand = "remove by hand what nobody needs (docker image ls, docker image rm)";
   switch (evict) {
     case "off":
       return `the core only observes: restart it with --evict conservative, or ${byHand}`;

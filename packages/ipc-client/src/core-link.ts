@@ -27,8 +27,12 @@ export interface CoreLinkOwner {
   onUnreachable(error: ConnectionError): void;
 }
 
-/** How often a request is sent that may be sent again: one that ends the core must not end it for ever. */
-const MAX_SENDS = 3;
+/**
+ * How often a request is sent that may be sent again: one that ends the core must not end it for ever. A core that is
+ * dying still accepts connections for a moment, so a few of them are used up on it; the delays in between grow to
+ * more than a second together.
+ */
+const MAX_SENDS = 8;
 
 /** Brings requests to the core over one connection at a time, which it makes when something needs it, and again. */
 export class CoreLink {

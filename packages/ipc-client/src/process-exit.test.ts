@@ -15,6 +15,8 @@ async function run(url: string, script: string): Promise<{ code: number | null; 
   const args = ["--conditions=@continuum/source", "--import", "tsx", "--input-type=module", "--eval", source];
   const child = spawn(process.execPath, args, {
     cwd: packageDir,
+    // Colour that the runner forces would be part of what a child prints.
+    env: { ...process.env, FORCE_COLOR: "0" },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 20_000,
   });

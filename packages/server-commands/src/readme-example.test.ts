@@ -11,7 +11,9 @@ describe("the README's example", () => {
   it("is the one that is run here", async () => {
     const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
     const source = await readFile(new URL("readme-example.ts", import.meta.url), "utf8");
-    expect(readme).toContain(`\`\`\`ts\n${source.replace("./gen/index.js", "@continuum/server-commands")}\`\`\``);
+    expect(readme).toContain(
+      `\`\`\`ts\n${source.replace("./gen/index.js", "@continuum/server-commands")}\`\`\``,
+    );
   });
 
   it("calls a command by its name", async () => {
