@@ -10,6 +10,8 @@ export function sharedTsupConfig(entry: Record<string, string>): ReturnType<type
     dts: true,
     sourcemap: true,
     clean: true,
+    // Nx says what it builds; errors are printed all the same.
+    silent: true,
     tsconfig: "tsconfig.build.json",
   });
 }
