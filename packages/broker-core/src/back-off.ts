@@ -2,7 +2,7 @@
 const INEFFECTIVE_AFTER = 2;
 const INEFFECTIVE_FIRST_MS = 60_000;
 const INEFFECTIVE_MAX_MS = 30 * 60_000;
-const FAILED_FIRST_MS = 1_000;
+const FAILED_FIRST_MS = 5_000;
 const FAILED_MAX_MS = 60_000;
 /** Less than this share of what was wanted is next to nothing. */
 const NEXT_TO_NOTHING = 0.01;
@@ -35,7 +35,7 @@ export interface RoundResult {
 
 /**
  * The waiting after a round. Two rounds with next to no yield: 1 min, doubling to 30 min. A failure (an engine that
- * is away) is tried again after 1 s, doubling to 1 min. A round that freed something ends all waiting.
+ * is away) says nothing about the yield: it is tried again after 5 s, doubling to 1 min. A round that freed something ends all waiting.
  */
 export function afterRound(before: BackOff, round: RoundResult): BackOff {
   const { endedAtMs, usedBytesAfter: usedBytes } = round;

@@ -1,4 +1,5 @@
 import { PoolError } from "./pool-error.js";
+import { toPressure } from "./pressure.js";
 import type { PoolCounters, PoolReading } from "./resource-pool.js";
 
 const counterNames: readonly (keyof PoolCounters)[] = [
@@ -10,6 +11,9 @@ const counterNames: readonly (keyof PoolCounters)[] = [
   "inflightCount",
 ];
 
+/** How far a pressure may be from `used / capacity`: a pool may divide in another order, no more. */
+const ROUNDING = 1e-9;
+
 /** Gives a reading back if its figures can be true; throws a PoolError `protocol` for one that can't. */
 export function checkReading(name: string, reading: PoolReading): PoolReading {
   const refuse = (field: string, value: unknown): never => {
@@ -19,7 +23,10 @@ export function checkReading(name: string, reading: PoolReading): PoolReading {
     const value = reading[field];
     if (!Number.isSafeInteger(value) || value < 0) refuse(field, value);
   }
-  if (!Number.isFinite(reading.pressure) || reading.pressure < 0) refuse("pressure", reading.pressure);
+  const { pressure, usedBytes, capacityBytes } = reading;
+  const expected = toPressure(usedBytes, capacityBytes);
+  // Written so that NaN is refused too. A pressure of another moment than the bytes could hide a full pool.
+  if (!(Math.abs(pressure - expected) <= ROUNDING * Math.max(1, expected))) refuse("pressure", pressure);
   for (const field of counterNames) {
     const value = reading.counters[field];
     if (!Number.isSafeInteger(value) || value < 0) refuse(field, value);

@@ -76,17 +76,24 @@ describe("decideRelief", () => {
     ).toEqual({ unread: "unread", stale: "stale", gone: "undetected", zero: "undetected" });
   });
 
-  it("a worst pool that can't be relieved now still is the worst: no other pays for it", () => {
-    expect(reasons([candidate("a", 900, { isEvicting: true }), candidate("b", 850)])).toEqual({
+  it("a worst pool that can't be relieved now doesn't hide the next worst", () => {
+    const others = [candidate("b", 850), candidate("c", 820)];
+    expect(reasons([candidate("a", 900, { isEvicting: true }), ...others])).toEqual({
       a: "evicting",
-      b: "notTheWorst",
+      b: "evict",
+      c: "notTheWorst",
     });
     const waiting = { ...NO_BACK_OFF, notBeforeMs: 100 };
-    expect(reasons([candidate("a", 900, { backOff: waiting }), candidate("b", 850)], 99)).toEqual({
-      a: "backingOff",
-      b: "notTheWorst",
-    });
-    expect(evicted([candidate("a", 900, { backOff: waiting })], 100)).toEqual(["a"]);
+    const backingOff = [candidate("a", 900, { backOff: waiting }), ...others];
+    expect(reasons(backingOff, 99)).toEqual({ a: "backingOff", b: "evict", c: "notTheWorst" });
+    expect(reasons(backingOff, 100)).toEqual({ a: "evict", b: "notTheWorst", c: "notTheWorst" });
+  });
+
+  it("a stale reading makes nothing critical: the others are relieved one by one", () => {
+    const reading = toReading({ usedBytes: 990, capacityBytes: 1000, stale: true });
+    expect(evicted([candidate("s", 0, { reading }), candidate("a", 850), candidate("b", 900)])).toEqual([
+      "b",
+    ]);
   });
 
   it("holds for all sets of pools", () => {

@@ -29,10 +29,12 @@ export type ReliefDecision =
 
 /**
  * Decides a round. Below its `actAbove` a pool is left alone. While the highest pressure isn't critical only the
- * worst pool is relieved; once it is, every pool at or over its `actAbove` is.
+ * worst pool is relieved; once it is, every pool at or over its `actAbove` is. Equal pressures go by name.
  *
- * The worst is chosen among the pools that are hot, whether or not they can be relieved now: a pool that is already
- * evicting or backing off is still the worst, and nobody else loses cache in its stead. Equal pressures go by name.
+ * The worst is chosen among the hot pools that can be relieved now. One that is evicting or backing off doesn't hide
+ * the next worst: a pool that stays stuck would keep every other from relief for as long as it is stuck, and one that
+ * is being relieved would only put the next one off, since that one's turn comes at its own threshold anyway.
+ * Stale readings decide nothing, the severity included.
  */
 export function decideRelief(
   candidates: readonly ReliefCandidate[],
@@ -48,7 +50,8 @@ export function decideRelief(
     0,
     ...candidates.map(({ reading }) => (reading !== null && isActionable(reading) ? reading.pressure : 0)),
   );
-  const due = new Set(toPressureTier(highest) === "critical" ? hot : hot.slice(0, 1));
+  const able = hot.filter(({ isEvicting, backOff }) => !isEvicting && !isBackingOff(backOff, monotonicMs));
+  const due = new Set(toPressureTier(highest) === "critical" ? able : able.slice(0, 1));
   return candidates.map((candidate): ReliefDecision => {
     const { name, reading, policy } = candidate;
     const reason = inactionReason(candidate, due.has(candidate), monotonicMs);
@@ -75,7 +78,11 @@ function inactionReason(
   if (!reading.detected || reading.capacityBytes <= 0) return "undetected";
   if (reading.stale) return "stale";
   if (reading.pressure < policy.actAbove) return "belowThreshold";
-  if (!isDue) return "notTheWorst";
   if (isEvicting) return "evicting";
-  return monotonicMs < backOff.notBeforeMs ? "backingOff" : null;
+  if (isBackingOff(backOff, monotonicMs)) return "backingOff";
+  return isDue ? null : "notTheWorst";
+}
+
+function isBackingOff({ notBeforeMs }: BackOff, monotonicMs: number): boolean {
+  return monotonicMs < notBeforeMs;
 }

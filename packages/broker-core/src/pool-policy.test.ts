@@ -37,6 +37,8 @@ describe("toPoolPolicy", () => {
     [{ actAbove: Number.NaN }, "actAbove"],
     [{ target: 0.8 }, "target"],
     [{ target: -0.1 }, "target"],
+    [{ target: 0 }, "target"],
+    [{ target: 0.9, actAbove: 0.9 }, "target"],
     [{ floor: 2 }, "floor"],
   ])("refuses %j", (given, field) => {
     expect(() => toPoolPolicy(given)).toThrow(

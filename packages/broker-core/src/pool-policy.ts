@@ -32,8 +32,10 @@ export function toPoolPolicy(given: Partial<PoolPolicy> = {}): PoolPolicy {
       throw new PolicyError(field, `${field} must be a ratio from 0 to 1, not ${value}`);
     }
   }
-  if (policy.actAbove === 0)
-    throw new PolicyError("actAbove", "actAbove must be above 0: an empty pool can't be relieved");
+  for (const field of ["actAbove", "target"] as const) {
+    if (policy[field] === 0)
+      throw new PolicyError(field, `${field} must be above 0: no pool can be relieved below empty`);
+  }
   if (policy.target >= policy.actAbove) {
     throw new PolicyError("target", `target (${policy.target}) must be below actAbove (${policy.actAbove})`);
   }

@@ -1,6 +1,7 @@
 import { type BackOff, NO_BACK_OFF, afterReading } from "./back-off.js";
 import { checkReading } from "./check-reading.js";
 import type { Clock } from "./clock.js";
+import { PoolError } from "./pool-error.js";
 import type { PoolPolicy } from "./pool-policy.js";
 import { ReadingHistory } from "./reading-history.js";
 import type { PoolReading, ResourcePool } from "./resource-pool.js";
@@ -12,9 +13,11 @@ export class PoolSlot {
   /** The newest reading, marked stale when a later one couldn't be had; null before the first. */
   reading: PoolReading | null = null;
   backOff: BackOff = NO_BACK_OFF;
-  isEvicting = false;
   readonly #retired = new AbortController();
-  #pending: Promise<PoolReading> | null = null;
+  /** The reading under way, until it is accepted or its deadline has passed. */
+  #flight: Promise<PoolReading> | null = null;
+  /** Whether the pool has a read that it hasn't ended, however late. */
+  #isHanging = false;
 
   constructor(
     readonly pool: ResourcePool,
@@ -34,14 +37,35 @@ export class PoolSlot {
   }
 
   /**
-   * Reads the pool, with a deadline. One call at a time reaches the pool: while a read hangs, further ones fail at their
-   * own deadline without piling up behind it. Rejects with what the pool threw, or a PoolError.
+   * Reads the pool, with a deadline at which its signal aborts. Callers at the same time share one reading; `signal`
+   * ends only this caller's waiting. A pool that is late and doesn't listen isn't asked again until it has answered,
+   * and what it answers then is dropped. Rejects with what the pool threw, or a PoolError.
    */
-  async read(signal?: AbortSignal): Promise<PoolReading> {
-    const { clock, readDeadlineMs: deadlineMs } = this;
-    const what = `reading pool ${this.pool.name}`;
+  read(signal?: AbortSignal): Promise<PoolReading> {
+    if (signal?.aborted === true) return Promise.reject(this.#abortedError());
+    this.#flight ??= this.#fly().finally(() => (this.#flight = null));
+    return signal === undefined ? this.#flight : this.#untilAborted(this.#flight, signal);
+  }
+
+  /** A reading that begins after this call: one that is under way may have seen the pool as it was before. */
+  async readAfresh(): Promise<PoolReading> {
+    await this.#flight?.catch(() => undefined);
+    return this.read();
+  }
+
+  async #fly(): Promise<PoolReading> {
+    const { pool, clock, readDeadlineMs: deadlineMs, retired: outer } = this;
+    const what = `reading pool ${pool.name}`;
     try {
-      const reading = await withDeadline(clock, { what, deadlineMs, outer: signal }, () => this.#readOnce());
+      if (this.#isHanging) throw new PoolError("timeout", `${what}: an earlier read still hasn't ended`);
+      const reading = await withDeadline(clock, { what, deadlineMs, outer }, async (signal) => {
+        this.#isHanging = true;
+        try {
+          return checkReading(pool.name, await pool.read(signal));
+        } finally {
+          this.#isHanging = false;
+        }
+      });
       this.#accept(reading);
       return reading;
     } catch (error) {
@@ -50,13 +74,22 @@ export class PoolSlot {
     }
   }
 
-  #readOnce(): Promise<PoolReading> {
-    const { name } = this.pool;
-    this.#pending ??= Promise.resolve()
-      .then(() => this.pool.read(this.retired))
-      .then((reading) => checkReading(name, reading))
-      .finally(() => (this.#pending = null));
-    return this.#pending;
+  #untilAborted(flight: Promise<PoolReading>, signal: AbortSignal): Promise<PoolReading> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        reject(this.#abortedError());
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      flight
+        .finally(() => {
+          signal.removeEventListener("abort", onAbort);
+        })
+        .then(resolve, reject);
+    });
+  }
+
+  #abortedError(): PoolError {
+    return new PoolError("aborted", `reading pool ${this.pool.name} was aborted`);
   }
 
   #accept(reading: PoolReading): void {

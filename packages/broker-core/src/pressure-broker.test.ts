@@ -212,6 +212,7 @@ describe("PressureBroker", () => {
     { capacityBytes: 0.5 },
     { pressure: Infinity },
     { usedBytes: 2 ** 53 },
+    { pressure: 0.1 },
   ])("an impossible reading is an error, not a figure: %j", async (figures) => {
     const pool = new FakePool("docker", size(990));
     pool.onRead = () => Promise.resolve({ ...toReading(size(990)), ...figures });
@@ -304,6 +305,138 @@ describe("PressureBroker", () => {
     expect(await round()).toEqual([]);
     expect(clock.pendingTimers).toBe(0);
     expect(() => broker.register(pool)).toThrow(/closed/);
+  });
+
+  it("measures an eviction by a reading that began after it, not by one of a tick that was under way", async () => {
+    const pool = new FakePool("docker", size(970));
+    const slow: (() => void)[] = [];
+    let finish = (): void => undefined;
+    pool.onEvict = ({ wantBytes }) =>
+      new Promise((resolve) => {
+        finish = () => {
+          resolve(pool.free(wantBytes));
+        };
+      });
+    broker.register(pool);
+    const { done } = await broker.relieve();
+    await clock.advance(0);
+    // A tick's reading that saw the disk still full, and arrives only after the eviction.
+    pool.onRead = () => {
+      const seen = toReading({ usedBytes: pool.usedBytes, capacityBytes: 1000 });
+      return new Promise((resolve) => slow.push(() => resolve(seen)));
+    };
+    const tick = broker.relieve();
+    await clock.advance(0);
+    finish();
+    await clock.advance(0);
+    pool.onRead = null;
+    slow.forEach((answer) => {
+      answer();
+    });
+    await tick;
+    expect(await done).toMatchObject([{ freedBytes: 370, measured: true, after: { usedBytes: 600 } }]);
+    expect(broker.reading("docker")).toMatchObject({ usedBytes: 600 });
+  });
+
+  it("aborts a read at its deadline, so that a pool that listens is read again on the next tick", async () => {
+    const pool = new FakePool("docker", size(700));
+    pool.onRead = (signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason as Error));
+      });
+    broker.register(pool);
+    const relieving = broker.relieve();
+    await clock.advance(3_000);
+    await relieving;
+    expect(broker.reading("docker")).toBeNull();
+    pool.onRead = null;
+    await round();
+    expect(broker.reading("docker")).toMatchObject({ usedBytes: 700, stale: false });
+  });
+
+  it("drops what a read says after its deadline: it is of another moment", async () => {
+    const pool = new FakePool("docker", size(700));
+    broker.register(pool);
+    await round();
+    let answer = (): void => undefined;
+    pool.onRead = vi.fn(
+      () =>
+        new Promise<never>((resolve) => {
+          answer = () => {
+            resolve(toReading(size(990)) as never);
+          };
+        }),
+    );
+    const relieving = broker.relieve();
+    await clock.advance(3_000);
+    await relieving;
+    // The next round finds it still hanging: it fails at once instead of waiting for a figure that is old already.
+    await round();
+    answer();
+    await clock.advance(0);
+    expect(pool.onRead).toHaveBeenCalledTimes(1);
+    expect(broker.reading("docker")).toMatchObject({ usedBytes: 700, stale: true });
+    expect(pool.requests).toEqual([]);
+    pool.onRead = null;
+    await round();
+    expect(broker.reading("docker")).toMatchObject({ usedBytes: 700, stale: false });
+  });
+
+  it("a caller who gives up says nothing about the pool: its reading stays fresh", async () => {
+    const pool = new FakePool("docker", size(700));
+    broker.register(pool);
+    await round();
+    await expect(broker.read("docker", AbortSignal.abort())).rejects.toMatchObject({ code: "aborted" });
+    expect(broker.reading("docker")).toMatchObject({ stale: false });
+  });
+
+  it("a pool that is stuck doesn't keep the next worst from relief", async () => {
+    const stuck = new FakePool("stuck", size(900));
+    stuck.onEvict = () => Promise.resolve({ claimedBytes: 0, deleted: [], wouldDelete: [], shortfall: null });
+    const next = new FakePool("next", size(500));
+    broker.register(stuck);
+    broker.register(next);
+    await round();
+    await round();
+    next.usedBytes = 850;
+    expect((await round()).map(({ pool }) => pool)).toEqual(["next"]);
+    expect(stuck.requests).toHaveLength(2);
+  });
+
+  it("never evicts twice at once from a pool that is registered again while it ignores the abort", async () => {
+    const pool = new FakePool("docker", size(970));
+    let finish = (): void => undefined;
+    pool.onEvict = () =>
+      new Promise((resolve) => {
+        finish = () => {
+          resolve(pool.free(370));
+        };
+      });
+    broker.register(pool);
+    const { done } = await broker.relieve();
+    await clock.advance(0);
+    broker.register(pool, { target: 0.5 });
+    expect((await broker.relieve()).decisions).toEqual([
+      { name: "docker", action: "none", reason: "evicting" },
+    ]);
+    expect(pool.requests).toHaveLength(1);
+    finish();
+    await done;
+    pool.usedBytes = 970;
+    pool.onEvict = null;
+    expect(await round()).toMatchObject([{ wantBytes: 470, freedBytes: 470 }]);
+  });
+
+  it("rounds that overlap share their readings and start each eviction once", async () => {
+    const pool = new FakePool("docker", size(970));
+    const onRead = vi.spyOn(pool, "read");
+    broker.register(pool);
+    const rounds = await Promise.all([broker.relieve(), broker.relieve()]);
+    await Promise.all(rounds.map(({ done }) => done));
+    expect(pool.requests).toHaveLength(1);
+    // One for both rounds, one before and one after the eviction.
+    expect(onRead).toHaveBeenCalledTimes(3);
+    expect(broker.snapshot()).toMatchObject({ evictionsFired: 1, bytesFreedTotal: 370 });
   });
 
   it("tells trends from its readings, and nothing from a single one", async () => {

@@ -41,6 +41,8 @@ export class PressureBroker {
   readonly #slots = new Map<string, PoolSlot>();
   readonly #sinks = new Set<{ readonly sink: AlertSink }>();
   readonly #evictions = new Set<Promise<ReliefOutcome>>();
+  /** By pool rather than by name: one that is registered again still is the one that evicts. */
+  readonly #evicting = new Set<ResourcePool>();
   #counters: BrokerCounters = { evictionsFired: 0, bytesFreedTotal: 0 };
   #isClosed = false;
 
@@ -109,7 +111,7 @@ export class PressureBroker {
       reading: slot.reading,
       policy: slot.policy,
       backOff: slot.backOff,
-      isEvicting: slot.isEvicting,
+      isEvicting: this.#evicting.has(slot.pool),
     }));
     const decisions = decideRelief(candidates, this.#clock.monotonicMs());
     const started = current.flatMap((slot, i) => {
@@ -153,7 +155,7 @@ export class PressureBroker {
     slot: PoolSlot,
     { wantBytes, reading }: Extract<ReliefDecision, { action: "evict" }>,
   ): Promise<ReliefOutcome> {
-    slot.isEvicting = true;
+    this.#evicting.add(slot.pool);
     this.#counters = { ...this.#counters, evictionsFired: this.#counters.evictionsFired + 1 };
     const eviction = this.#evict(slot, wantBytes, reading);
     this.#evictions.add(eviction);
@@ -169,7 +171,7 @@ export class PressureBroker {
       clock: this.#clock,
       deadlineMs: this.#evictionDeadlineMs,
     });
-    slot.isEvicting = false;
+    this.#evicting.delete(slot.pool);
     slot.backOff = afterRound(slot.backOff, {
       wantedBytes: wantBytes,
       freedBytes: outcome.freedBytes,

@@ -69,7 +69,7 @@ export async function runEviction({
 }
 
 async function readFresh(slot: PoolSlot): Promise<PoolReading> {
-  const reading = await slot.read(slot.retired);
+  const reading = await slot.readAfresh();
   if (reading.stale) throw new Error(`pool ${slot.pool.name} can only give a stale reading`);
   return reading;
 }
