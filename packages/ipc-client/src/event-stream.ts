@@ -25,7 +25,7 @@ interface Waiter<T> {
  * The events of a subscription, to be iterated once. It ends with its signal, with `return()` (a `break` out of
  * `for await`), with `await using`, or with the client; it fails when the core can't be reached or doesn't know the event.
  */
-export class EventStream<T> implements AsyncIterableIterator<T, undefined> {
+export class EventStream<T> implements AsyncIterableIterator<T> {
   readonly #queue: T[] = [];
   #waiters: Waiter<T>[] = [];
   #error: Error | null = null;
