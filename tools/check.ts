@@ -31,6 +31,7 @@ const steps: readonly Step[] = [
     command: ["npm", "run", "-s", "build", "--", "--output-style=static"],
     mend: "the package named above",
   },
+  { name: "packages", command: ["npm", "run", "-s", "packages"], mend: "said above; npm run packages" },
   { name: "test", command: ["npm", "-s", "test"], mend: "the tests named above" },
   { name: "knip", command: ["npx", "knip"], mend: "delete what nothing uses, or declare what is used" },
 ];
