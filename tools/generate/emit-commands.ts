@@ -49,7 +49,7 @@ export type ${pascal}Reply = ${replyType};
 ${emitDoc(`What the server command of \`${name}\` gives.`)}
 export type ${pascal}Result = ${emitFields(results)};
 
-const params = contractSchema<${pascal}Params>()(${emitObject(params, "closed", (shape) => emitZod(shape, "closed", incomingName))});
+const params = contractSchema<${pascal}Params>()(${emitObject(params, "stripped", (shape) => emitZod(shape, "open", incomingName))});
 
 ${wholeReply === null ? emitReplyCheck(pascal, reply) : ""}${emitDoc(command.description)}
 export const ${descriptorName(command)}: CommandDescriptor<${pascal}Params, ${pascal}Reply> = {

@@ -1,8 +1,11 @@
 import type { FieldShape, NumberShape, Shape } from "../contract/shape.js";
 import { tagOf } from "../contract/shape.js";
 
-/** Closed schemas refuse unknown keys: what this project sends. Open ones let them pass: what comes in. */
-export type Openness = "closed" | "open";
+/**
+ * Closed schemas refuse unknown keys: what this project sends. Open ones let them pass: what comes in. Stripped ones let
+ * them pass too and leave them out: the parameters that a handler gets.
+ */
+export type Openness = "closed" | "open" | "stripped";
 
 /** The zod expression of a shape; `schemaOf` names the schema of a referred type. */
 export function emitZod(shape: Shape, openness: Openness, schemaOf: (name: string) => string): string {
@@ -54,7 +57,7 @@ export function emitObject(
     ({ name, optional, shape }) =>
       `  ${JSON.stringify(name)}: ${nested(shape)}${optional ? ".optional()" : ""},\n`,
   );
-  const factory = openness === "closed" ? "z.strictObject" : "z.looseObject";
+  const factory = { closed: "z.strictObject", open: "z.looseObject", stripped: "z.object" }[openness];
   return lines.length === 0 ? `${factory}({})` : `${factory}({\n${lines.join("")}})`;
 }
 

@@ -76,11 +76,11 @@ describe("decideRelief", () => {
     ).toEqual({ unread: "unread", stale: "stale", gone: "undetected", zero: "undetected" });
   });
 
-  it("a worst pool that can't be relieved now doesn't hide the next worst", () => {
+  it("a worst pool that is being relieved stays the worst, one that is stuck doesn't hide the next worst", () => {
     const others = [candidate("b", 850), candidate("c", 820)];
     expect(reasons([candidate("a", 900, { isEvicting: true }), ...others])).toEqual({
       a: "evicting",
-      b: "evict",
+      b: "notTheWorst",
       c: "notTheWorst",
     });
     const waiting = { ...NO_BACK_OFF, notBeforeMs: 100 };

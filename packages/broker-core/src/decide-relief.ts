@@ -31,9 +31,8 @@ export type ReliefDecision =
  * Decides a round. Below its `actAbove` a pool is left alone. While the highest pressure isn't critical only the
  * worst pool is relieved; once it is, every pool at or over its `actAbove` is. Equal pressures go by name.
  *
- * The worst is chosen among the hot pools that can be relieved now. One that is evicting or backing off doesn't hide
- * the next worst: a pool that stays stuck would keep every other from relief for as long as it is stuck, and one that
- * is being relieved would only put the next one off, since that one's turn comes at its own threshold anyway.
+ * The worst is chosen among the hot pools that aren't backing off: one that is stuck would keep every other from relief
+ * for as long as it is stuck. One that is evicting still is the worst, and nobody else loses cache in its stead.
  * Stale readings decide nothing, the severity included.
  */
 export function decideRelief(
@@ -50,7 +49,7 @@ export function decideRelief(
     0,
     ...candidates.map(({ reading }) => (reading !== null && isActionable(reading) ? reading.pressure : 0)),
   );
-  const able = hot.filter(({ isEvicting, backOff }) => !isEvicting && !isBackingOff(backOff, monotonicMs));
+  const able = hot.filter(({ backOff }) => !isBackingOff(backOff, monotonicMs));
   const due = new Set(toPressureTier(highest) === "critical" ? able : able.slice(0, 1));
   return candidates.map((candidate): ReliefDecision => {
     const { name, reading, policy } = candidate;

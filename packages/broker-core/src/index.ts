@@ -19,7 +19,7 @@ export {
   toPoolPolicy,
   wantedBytes,
 } from "./pool-policy.js";
-export { PRESSURE_TIER_STARTS, toPressure, toPressureTier } from "./pressure.js";
+export { toPressure, toPressureTier } from "./pressure.js";
 export { DEFAULT_TICK_MS, PressureBroker, type PressureBrokerOptions } from "./pressure-broker.js";
 export type { AlertSink, ReliefOutcome, ReliefRound } from "./relief.js";
 export type {

@@ -53,6 +53,16 @@ export class PoolSlot {
     return this.read();
   }
 
+  /** One more reading of a pool that is retired: what its last eviction came to. It isn't kept. */
+  async readLast(deadlineMs: number): Promise<PoolReading> {
+    const { pool, clock } = this;
+    const what = `reading pool ${pool.name}`;
+    return checkReading(
+      pool.name,
+      await withDeadline(clock, { what, deadlineMs }, (signal) => pool.read(signal)),
+    );
+  }
+
   async #fly(): Promise<PoolReading> {
     const { pool, clock, readDeadlineMs: deadlineMs, retired: outer } = this;
     const what = `reading pool ${pool.name}`;

@@ -102,7 +102,13 @@ describe("PressureBroker", () => {
   it("zero freed bytes still alerts, with the action taken: hot and stuck", async () => {
     const pool = new FakePool("docker", size(970));
     pool.onEvict = () =>
-      Promise.resolve({ claimedBytes: 500, deleted: [], wouldDelete: [], shortfall: "all in use" });
+      Promise.resolve({
+        claimedBytes: 500,
+        deleted: [],
+        wouldDelete: [],
+        dryRun: false,
+        shortfall: "all in use",
+      });
     broker.register(pool);
     const [outcome] = await round();
     expect(outcome).toMatchObject({ claimedBytes: 500, freedBytes: 0, shortfall: "all in use" });
@@ -112,7 +118,8 @@ describe("PressureBroker", () => {
 
   it("backs off a pool that yields nothing, and comes back when it grows", async () => {
     const pool = new FakePool("docker", size(900));
-    pool.onEvict = () => Promise.resolve({ claimedBytes: 0, deleted: [], wouldDelete: [], shortfall: null });
+    pool.onEvict = () =>
+      Promise.resolve({ claimedBytes: 0, deleted: [], wouldDelete: [], dryRun: false, shortfall: null });
     broker.register(pool);
     for (let i = 0; i < 10; i += 1) {
       await round();
@@ -227,7 +234,7 @@ describe("PressureBroker", () => {
       new Promise((resolve) => {
         signal.addEventListener("abort", () => {
           aborted();
-          resolve({ claimedBytes: 0, deleted: [], wouldDelete: [], shortfall: "aborted" });
+          resolve({ claimedBytes: 0, deleted: [], wouldDelete: [], dryRun: false, shortfall: "aborted" });
         });
       });
     broker.register(old);
@@ -295,7 +302,8 @@ describe("PressureBroker", () => {
 
   it("a pool that is stuck doesn't keep the next worst from relief", async () => {
     const stuck = new FakePool("stuck", size(900));
-    stuck.onEvict = () => Promise.resolve({ claimedBytes: 0, deleted: [], wouldDelete: [], shortfall: null });
+    stuck.onEvict = () =>
+      Promise.resolve({ claimedBytes: 0, deleted: [], wouldDelete: [], dryRun: false, shortfall: null });
     const next = new FakePool("next", size(500));
     broker.register(stuck);
     broker.register(next);

@@ -156,7 +156,6 @@ export class PressureBroker {
     { wantBytes, reading }: Extract<ReliefDecision, { action: "evict" }>,
   ): Promise<ReliefOutcome> {
     this.#evicting.add(slot.pool);
-    this.#counters = { ...this.#counters, evictionsFired: this.#counters.evictionsFired + 1 };
     const eviction = this.#evict(slot, wantBytes, reading);
     this.#evictions.add(eviction);
     void eviction.finally(() => this.#evictions.delete(eviction));
@@ -180,12 +179,13 @@ export class PressureBroker {
       endedAtMs: this.#clock.monotonicMs(),
     });
     this.#counters = {
-      ...this.#counters,
+      evictionsFired: this.#counters.evictionsFired + (outcome.dryRun ? 0 : 1),
       bytesFreedTotal: this.#counters.bytesFreedTotal + outcome.freedBytes,
     };
     if (outcome.error !== null && !slot.retired.aborted)
       this.#report(outcome.error, `eviction of pool ${slot.pool.name}`);
-    this.#alert(outcome);
+    // A round that was cut short before it freed anything tells nothing of the pool: that it is stuck least of all.
+    if (outcome.freedBytes > 0 || !slot.retired.aborted) this.#alert(outcome);
     return outcome;
   }
 

@@ -48,6 +48,8 @@ export interface EvictionResult {
   readonly deleted: readonly EvictedItem[];
   /** Filled instead of `deleted` when eviction is switched off: what would have been deleted. */
   readonly wouldDelete: readonly EvictedItem[];
+  /** True when the pool was only asked what it would do: nothing was to be deleted. */
+  readonly dryRun: boolean;
   /** Why less than wanted was freed, in one sentence for a person; null when the target was reached. */
   readonly shortfall: string | null;
 }

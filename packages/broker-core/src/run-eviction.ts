@@ -4,6 +4,9 @@ import { toPressureTier } from "./pressure.js";
 import type { ReliefOutcome } from "./relief.js";
 import type { EvictionResult, PoolReading } from "./resource-pool.js";
 
+/** How long the measurement after an aborted eviction may take: a stop waits for it. */
+const LAST_READ_DEADLINE_MS = 500;
+
 /** What one eviction needs. */
 export interface EvictionRun {
   readonly slot: PoolSlot;
@@ -53,6 +56,7 @@ export async function runEviction({
     after,
     deleted: result?.deleted ?? [],
     wouldDelete: result?.wouldDelete ?? [],
+    dryRun: result?.dryRun ?? false,
     shortfall: result?.shortfall ?? error?.message ?? null,
     error,
     startedAtMs,
@@ -69,7 +73,8 @@ export async function runEviction({
 }
 
 async function readFresh(slot: PoolSlot): Promise<PoolReading> {
-  const reading = await slot.readAfresh();
+  // An eviction that was cut short by a stop or a replacement has freed something too.
+  const reading = slot.retired.aborted ? await slot.readLast(LAST_READ_DEADLINE_MS) : await slot.readAfresh();
   if (reading.stale) throw new Error(`pool ${slot.pool.name} can only give a stale reading`);
   return reading;
 }

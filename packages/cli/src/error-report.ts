@@ -18,8 +18,10 @@ export function toErrorReport(error: unknown): ErrorReport | null {
   }
   if (error instanceof CommandError) {
     const { command, errorDetail } = error;
+    // The core names the command itself where that helps.
+    const text = error.message.startsWith(`${command}: `) ? error.message : `${command}: ${error.message}`;
     const detail = errorDetail === null ? [] : [`detail: ${JSON.stringify(errorDetail)}`];
-    return { exitCode: EXIT_CODE.failed, lines: [say(`${command}: ${error.message}`), ...detail] };
+    return { exitCode: EXIT_CODE.failed, lines: [say(text), ...detail] };
   }
   if (error instanceof ConnectionError) return { exitCode: toExitCode(error), lines: [say(error.message)] };
   if (error instanceof DecodeError) {

@@ -1,8 +1,13 @@
-import { type DockerTierProbe, formatBytes, formatTierRow, type TierRow } from "@continuum/wire-types";
+import {
+  type DockerTierProbe,
+  formatBytes,
+  formatTierRow,
+  type TierRow,
+  toPressureTier,
+} from "@continuum/wire-types";
 import stringWidth from "string-width";
 import type { StatusReport } from "./status-report.js";
 import { toPrintable } from "./to-printable.js";
-import { toSeverity } from "./to-severity.js";
 
 /** How the status is drawn. */
 export interface StatusStyle {
@@ -26,7 +31,7 @@ export function statusLines(report: StatusReport, { columns, color }: StatusStyl
     name: row.name + " ".repeat(nameWidth - stringWidth(row.name)),
   }));
   const draw = (barWidth: number): string[] =>
-    padded.map((row) => formatTierRow(row, { nameWidth: 0, barWidth, color }));
+    padded.map((row) => formatTierRow(row, { nameWidth: 0, barWidth, color, maxWidth: columns }));
   const bare = draw(0);
   const width = Math.max(...bare.map((line) => stringWidth(line)));
   const barWidth = Math.min(MAX_BAR, columns - width - 2);
@@ -45,7 +50,7 @@ function toRows({ dockerTier, broker, trends }: StatusReport): TierRow[] {
   const docker: TierRow = {
     name: DOCKER,
     ...dockerTier,
-    tier: toSeverity(dockerTier.pressure),
+    tier: toPressureTier(dockerTier.pressure),
     trend: trendOf(DOCKER),
   };
   const rows = broker.pools.map(({ name, pressure, tier, stats }): TierRow => {

@@ -21,7 +21,7 @@ describe("continuum status", () => {
     const { exitCode, stdout, stderr } = await runInProcess(["status", "--url", core.path]);
     expect([exitCode, stderr]).toEqual([0, ""]);
     const [docker, vram, counters, warning] = stdout.split("\n");
-    expect(docker).toMatch(/^docker {2}\[#+-\] +970\.0 MB \/ 1\.0 GB +97 % +critical +↗ \+7\.0 %\/min$/u);
+    expect(docker).toMatch(/^docker {2}\[#+-\] +970\.0 MB \/ 1\.0 GB +97 % +critical +↗ \+7\.0 % in 1 min$/u);
     expect(vram).toMatch(/^vram {4}\[#+-+\] +3\.0 GB \/ 24\.0 GB +12 % +normal +–$/u);
     expect(counters).toBe("evictions 3, freed 8.2 GB");
     expect(warning).toMatch(/^warning: the Docker disk is 97 % full .*--evict conservative/u);

@@ -5,7 +5,7 @@ export interface StopReason {
 
 /** The process's end, awaited. */
 export interface StopSignal {
-  /** Resolves at SIGINT, SIGTERM, or an error that nobody caught; never rejects. */
+  /** Resolves at SIGINT, SIGTERM, SIGHUP, or an error that nobody caught; never rejects. */
   readonly signalled: Promise<StopReason>;
   isSignalled(): boolean;
   /** Takes the listeners away again. */
@@ -13,7 +13,7 @@ export interface StopSignal {
 }
 
 /** Exit code of a process that a second signal ended at once: 128 and the signal's number, as shells count. */
-const HURRIED_EXIT_CODE = { SIGINT: 130, SIGTERM: 143 } as const;
+const HURRIED_EXIT_CODE = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Listens for what ends the process. The second signal ends it at once. */
 export function untilStopSignal(): StopSignal {
@@ -25,20 +25,20 @@ export function untilStopSignal(): StopSignal {
     resolve(reason);
   };
   const onSignal = (name: NodeJS.Signals): void => {
-    if (isSignalled) process.exit(name === "SIGINT" ? HURRIED_EXIT_CODE.SIGINT : HURRIED_EXIT_CODE.SIGTERM);
+    if (isSignalled)
+      process.exit(name in HURRIED_EXIT_CODE ? HURRIED_EXIT_CODE[name as keyof typeof HURRIED_EXIT_CODE] : 1);
     stop({ error: null });
   };
   const onError = (error: unknown): void => stop({ error });
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  const names = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
+  for (const name of names) process.on(name, onSignal);
   process.on("uncaughtException", onError);
   process.on("unhandledRejection", onError);
   return {
     signalled,
     isSignalled: () => isSignalled,
     dispose: () => {
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
+      for (const name of names) process.off(name, onSignal);
       process.off("uncaughtException", onError);
       process.off("unhandledRejection", onError);
     },

@@ -83,6 +83,76 @@ describeWithLab("relief of a real disk that is 97 % full", {}, (lab) => {
   });
 });
 
+describeWithLab("a core that is stopped in the middle of relief", {}, (lab) => {
+  it("measures what it did, and never calls it stuck", { timeout: 300_000 }, async () => {
+    await lab().fillTo(0.97, { imageBytes: 10_000_000 });
+    await using core = await startCore({
+      args: ["--docker-host", lab().dockerHost, "--tick-ms", "500", "--evict", "standard", "--min-age", "0s"],
+    });
+    const before = await lab().df();
+    await until(
+      () => (core.stderr().includes("deleted image") ? true : undefined),
+      60_000,
+      () => `nothing is deleted\n${core.stdout()}\n${core.stderr()}`,
+    );
+    const { code, tookMs } = await core.end("SIGTERM");
+    expect(code).toBe(0);
+    expect(tookMs).toBeLessThan(2000);
+    expect(core.stdout()).not.toMatch(/stuck/u);
+    const freedBytes = before.usedBytes - (await lab().df()).usedBytes;
+    const logged = [...core.stderr().matchAll(/"freedBytes":(\d+)/gu)].map(([, bytes]) => Number(bytes));
+    expect(
+      apart(
+        logged.reduce((sum, bytes) => sum + bytes, 0),
+        freedBytes,
+      ),
+    ).toBeLessThan(0.02);
+  });
+});
+
+describeWithLab("a base image under a container", {}, (lab) => {
+  it("stays: deleting it would free nothing", { timeout: 300_000 }, async () => {
+    await lab().importImage({ name: "base/local:1", bytes: 150_000_000, runnable: true });
+    await lab().buildImage({
+      name: "child/used:1",
+      from: "base/local:1",
+      layers: [{ bytes: 1_000_000 }],
+      buildkit: false,
+    });
+    await lab().createStopped({ image: "child/used:1", name: "keeps-child" });
+    await lab().fillTo(0.9, { imageBytes: 40_000_000 });
+    await using core = await startCore({
+      args: ["--docker-host", lab().dockerHost, "--tick-ms", "500", "--evict", "standard", "--min-age", "0s"],
+    });
+    await core.line(/action=evicted/u, 60_000);
+    const { stdout } = await lab().docker(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
+    expect(stdout).toContain("base/local:1");
+    expect(stdout).toContain("child/used:1");
+    expect((await lab().df()).pressure).toBeLessThan(0.61);
+  });
+});
+
+describeWithLab("a core that may only delete what can be had again", {}, (lab) => {
+  it("leaves images without a registry digest alone", { timeout: 300_000 }, async () => {
+    const { images } = await lab().fillTo(0.9, { imageBytes: 100_000_000 });
+    await using core = await startCore({
+      args: [
+        "--docker-host",
+        lab().dockerHost,
+        "--tick-ms",
+        "500",
+        "--evict",
+        "conservative",
+        "--min-age",
+        "0s",
+      ],
+    });
+    await core.line(/hot and stuck/u, 60_000);
+    const { stdout } = await lab().docker(["image", "ls", "-q"]);
+    expect(stdout.trim().split("\n").length).toBeGreaterThanOrEqual(images.length);
+  });
+});
+
 describeWithLab("a core that only observes", {}, (lab) => {
   it("deletes nothing, says hot and stuck, and how to switch eviction on", { timeout: 300_000 }, async () => {
     await lab().fillTo(0.97, { imageBytes: 80_000_000 });
@@ -98,7 +168,7 @@ describeWithLab("a core that only observes", {}, (lab) => {
     expect(core.stdout()).toMatch(/--evict/u);
     expect(await imageIds()).toEqual(images);
     const state = await client.pressureBrokerState();
-    expect(state).toMatchObject({ globalTier: "critical", bytesFreedTotal: 0 });
+    expect(state).toMatchObject({ globalTier: "critical", bytesFreedTotal: 0, evictionsFired: 0 });
 
     const { stdout, code } = await runCli(["status"], { CONTINUUM_CORE_URL: core.url });
     expect(code).toBe(0);

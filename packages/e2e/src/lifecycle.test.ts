@@ -1,8 +1,10 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { access, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { startCore } from "./support/core-process.js";
+import { startCore, until } from "./support/core-process.js";
 import { connectRaw } from "./support/raw-peer.js";
 
 const noEngine = ["--docker-host", "unix:///nonexistent/docker.sock"];
@@ -76,5 +78,40 @@ describe("a core's life", () => {
     });
     expect((await core.exit()).code).toBe(2);
     expect(core.stderr()).toContain("loopback");
+  });
+});
+
+describe("npm start", () => {
+  it("ends the core when npm itself is told to end", { timeout: 120_000 }, async () => {
+    const home = await mkdtemp(join(tmpdir(), "continuum-e2e-"));
+    const npm = spawn("npm", ["start", "--", "--docker-host", "unix:///nonexistent/docker.sock"], {
+      cwd: join(import.meta.dirname, "../../.."),
+      env: { PATH: process.env["PATH"] ?? "", HOME: home, CONTINUUM_HOME: home, NX_DAEMON: "false" },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    try {
+      let said = "";
+      npm.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+      await until(
+        () => (said.includes("listening on") ? true : undefined),
+        90_000,
+        () => said,
+      );
+      await access(join(home, "core.sock"));
+      npm.kill("SIGTERM");
+      await until(
+        () =>
+          access(join(home, "core.sock")).then(
+            () => undefined,
+            () => true,
+          ),
+        2_000,
+        () => "the core goes on after npm has ended",
+      );
+    } finally {
+      npm.kill("SIGKILL");
+      if (npm.exitCode === null && npm.signalCode === null) await once(npm, "exit");
+      await rm(home, { recursive: true, force: true });
+    }
   });
 });

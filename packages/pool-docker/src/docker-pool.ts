@@ -159,7 +159,8 @@ class EngineDockerPool implements DockerPool {
   }
 
   async evict({ wantBytes, signal: asked }: EvictionRequest): Promise<EvictionResult> {
-    if (wantBytes <= 0) return { claimedBytes: 0, deleted: [], wouldDelete: [], shortfall: null };
+    if (wantBytes <= 0)
+      return { claimedBytes: 0, deleted: [], wouldDelete: [], dryRun: false, shortfall: null };
     const signal = AbortSignal.any([asked, this.#closed.signal]);
     if (signal.aborted) throw new PoolError("aborted", "the eviction was aborted before it began");
     if (this.#evicting) throw new PoolError("conflict", "an eviction of Docker's disk is running already");

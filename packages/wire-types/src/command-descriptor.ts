@@ -16,7 +16,7 @@ export interface CommandDescriptor<Params, Result> {
   /** Whether it may be sent again when nobody knows if it was executed. */
   readonly idempotent: boolean;
   readonly examples: readonly CommandExample[];
-  /** Checks a request's parameters; an unknown one is refused. Throws a DecodeError. */
+  /** Checks a request's parameters; unknown ones are left out, a newer client may send more. Throws a DecodeError. */
   decodeParams(value: unknown): Params;
   /** Checks the core's reply; unknown keys pass. Throws a DecodeError. */
   decodeResult(value: unknown): Result;

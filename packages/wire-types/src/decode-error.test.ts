@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { decodeWith } from "./decode-with.js";
 import {
+  pressureTrendsSchema,
   COMMANDS,
   decodeBrokerSnapshot,
   decodeErrorDetail,
@@ -49,12 +51,12 @@ describe("DecodeError", () => {
   });
 
   it("keeps a peer's keys short and on one line, in the path and in what came", () => {
-    const decodeParams = (value: unknown): unknown => COMMANDS["system/resource-admit"].decodeParams(value);
-    const admit = { tier: "docker", projectedBytes: 1 };
-    expect(caught(() => decodeParams({ ...admit, ["k".repeat(1_000_000)]: 1 })).message.length).toBeLessThan(
+    const decodeClosed = (value: unknown): unknown => decodeWith(pressureTrendsSchema, value);
+    const trends = { atMs: 1, trends: [] };
+    expect(caught(() => decodeClosed({ ...trends, ["k".repeat(1_000_000)]: 1 })).message.length).toBeLessThan(
       200,
     );
-    expect(caught(() => decodeParams({ ...admit, "a\n\u001b[31mb": 1 })).path).toBe('["a\\n\\u001b[31mb"]');
+    expect(caught(() => decodeClosed({ ...trends, "a\n\u001b[31mb": 1 })).path).toBe('["a\\n\\u001b[31mb"]');
     expect(caught(() => decodeBrokerSnapshot({ globalPressure: { "x\ny": 1 } })).got).toBe(
       'an object with "x\\ny"',
     );
@@ -72,14 +74,14 @@ describe("DecodeError", () => {
 });
 
 describe("commands", () => {
-  it("refuses a parameter that doesn't exist, by name", () => {
-    expect(
-      caught(() =>
-        COMMANDS["system/resource-admit"].decodeParams({ tier: "docker", projectedBytes: 1, lable: "x" }),
-      ),
-    ).toMatchObject({
-      path: "lable",
-      expected: "no such key",
+  it("names a wrong parameter, and lets one pass that only a newer client knows", () => {
+    const { decodeParams } = COMMANDS["system/resource-admit"];
+    expect(caught(() => decodeParams({ tier: "docker", projectedBytes: "1" }))).toMatchObject({
+      path: "projectedBytes",
+      expected: "a number",
+    });
+    expect(decodeParams({ tier: "docker", projectedBytes: 1, urgency: "high" })).toMatchObject({
+      projectedBytes: 1,
     });
   });
 

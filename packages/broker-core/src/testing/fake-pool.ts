@@ -63,6 +63,7 @@ export class FakePool implements ResourcePool {
       claimedBytes: freed,
       deleted: [],
       wouldDelete: [],
+      dryRun: false,
       shortfall: freed < bytes ? "the pool is empty" : null,
     };
   }

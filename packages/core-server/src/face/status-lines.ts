@@ -10,7 +10,7 @@ export interface StatusStyle {
 const MIN_BAR = 10;
 const MAX_BAR = 30;
 /** What a row needs beside its name and its bar, in columns. */
-const REST_WIDTH = 62;
+const REST_WIDTH = 64;
 
 /** The live status: a row a tier, then what the broker did. */
 export function statusLines(
@@ -32,9 +32,11 @@ export function statusLines(
         detected: stats.maxBytes > 0,
         trend: trends.find((trend) => trend.name === name) ?? null,
       },
-      { nameWidth, barWidth: barWidth < MIN_BAR ? 0 : barWidth, color },
+      { nameWidth, barWidth: barWidth < MIN_BAR ? 0 : barWidth, color, maxWidth: columns },
     ),
   );
   const { evictionsFired, bytesFreedTotal } = snapshot;
-  return [...rows, `evictions ${evictionsFired}, freed ${formatBytes(bytesFreedTotal)}; Ctrl-C stops`];
+  const done = `evictions ${evictionsFired}, freed ${formatBytes(bytesFreedTotal)}; Ctrl-C stops`;
+  // A line that wraps can't be taken back cleanly.
+  return [...rows, done].map((line) => (line.length > columns && !color ? line.slice(0, columns) : line));
 }

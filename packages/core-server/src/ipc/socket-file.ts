@@ -18,8 +18,8 @@ export interface FileIdentity {
 export async function prepareSocketDirectory(path: string, owned: boolean): Promise<void> {
   const directory = dirname(path);
   try {
-    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
-    if (made !== undefined || !owned) {
+    const made = await makeDirectories(directory);
+    if (made || !owned) {
       await access(directory, constants.W_OK);
       return;
     }
@@ -32,6 +32,20 @@ export async function prepareSocketDirectory(path: string, owned: boolean): Prom
     throw error instanceof CoreError
       ? error
       : new CoreError("listen", `can't use ${directory}: ${toErrorText(error)}`, { cause: error });
+  }
+}
+
+/** Makes a directory and those above it that are missing, 0700; false when it was there. Node's own never ends on /proc. */
+async function makeDirectories(directory: string): Promise<boolean> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EEXIST") return false;
+    // Nothing above it either; where the one above is there, making this one isn't possible at all.
+    if (code !== "ENOENT" || !(await makeDirectories(dirname(directory)))) throw error;
+    return makeDirectories(directory);
   }
 }
 

@@ -55,6 +55,8 @@ export const imageInspectSchema = z.object({
   Id: z.string().min(1),
   Created: time,
   Metadata: z.object({ LastTagTime: time }).nullish(),
+  /** Ids of the layers, from the base up; absent or null for images without any. */
+  RootFS: z.object({ Layers: z.array(z.string()).nullish() }).nullish(),
   RepoTags: references,
   RepoDigests: references,
   Config: z.object({ Labels: nullableRecord }).nullish(),

@@ -2,12 +2,16 @@ import { type Clock, type EvictedItem, PoolError } from "@continuum/broker-core"
 import type { DockerLog } from "../docker-log.js";
 import type { EngineClient } from "../engine/engine-client.js";
 import { deleteImage } from "./delete-image.js";
+import { withGrace } from "./with-grace.js";
 import { type InventoryImage, toUsedImages } from "./inventory.js";
 import { type ImageCandidate, type ImagePolicy, reasonToKeep } from "./plan-images.js";
 import type { ReliefGoal } from "./relief-goal.js";
 
 /** Failures in a row after which the engine is left alone. */
 const MAX_FAILURES = 3;
+
+/** How long an eviction that is to end waits for a deletion that the engine has begun; a stop promises 2 s. */
+const DELETION_GRACE_MS = 700;
 
 /** What the stage works with. */
 export interface ImageStage {
@@ -39,10 +43,19 @@ export async function evictImages(
         log.info({ kind, key, reason: objection }, `left ${toName(image)}: ${objection}`);
         continue;
       }
-      await deleteImage(stage.engine, image, signal);
+      await withGrace(signal, stage.clock, DELETION_GRACE_MS, (each) =>
+        deleteImage(stage.engine, image, each),
+      );
       failures = 0;
     } catch (error) {
       if (!(error instanceof PoolError)) throw error;
+      if (error.code === "aborted" || error.code === "timeout") {
+        const restore = image.digests[0] ?? null;
+        log.warn(
+          { kind, key, tags: image.tags, expectedBytes, reason, restore },
+          `the engine was asked to delete ${toName(image)}, and its answer wasn't waited for: it may be gone`,
+        );
+      }
       if (error.code === "conflict" || error.code === "notFound") {
         log.info({ kind, key, reason: error.message }, `left ${toName(image)}: ${error.message}`);
         continue;

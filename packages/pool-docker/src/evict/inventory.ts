@@ -7,6 +7,8 @@ export interface InventoryImage {
   readonly id: string;
   /** The image that this one was built on, by the older builder; "" when not known. */
   readonly parentId: string;
+  /** Its layers from the base up: an image whose layers are the first of another's frees nothing while that one stays. */
+  readonly layers: readonly string[];
   readonly tags: readonly string[];
   /** References with a digest, which pull the image back where a registry has it. */
   readonly digests: readonly string[];
@@ -88,7 +90,8 @@ async function detail(
   try {
     const inspected = await engine.imageInspect(id, signal);
     const taggedAtMs = inspected.Metadata?.LastTagTime ?? null;
-    return { ...listed, taggedAtMs, arrivedAtMs: await arrivedAt({ id, taggedAtMs }) };
+    const layers = inspected.RootFS?.Layers ?? [];
+    return { ...listed, layers, taggedAtMs, arrivedAtMs: await arrivedAt({ id, taggedAtMs }) };
   } catch (error) {
     if (error instanceof PoolError && error.code === "notFound") return null;
     throw error;

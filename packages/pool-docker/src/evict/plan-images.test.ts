@@ -15,7 +15,7 @@ const policy: ImagePolicy = {
 
 function image(id: string, given: Partial<InventoryImage> = {}): InventoryImage {
   const times = { createdAtMs: NOW - 9 * DAY, taggedAtMs: null, arrivedAtMs: NOW - 9 * DAY };
-  const rest = { parentId: "", tags: [`${id}:1`], digests: [], labels: {}, sizeBytes: 10 };
+  const rest = { parentId: "", layers: [], tags: [`${id}:1`], digests: [], labels: {}, sizeBytes: 10 };
   return { id, ...rest, ...times, ...given };
 }
 
@@ -33,6 +33,29 @@ const plan = (images: InventoryImage[], given: Partial<ImagePolicy> = {}, used: 
 };
 
 describe("planImages", () => {
+  it("keeps an image whose layers belong to one that stays: deleting it would free nothing", () => {
+    const base = image("base", { layers: ["l1", "l2"], sizeBytes: 170 });
+    const child = image("child", { layers: ["l1", "l2", "l3"], sizeBytes: 171, arrivedAtMs: NOW - 2 * DAY });
+    const { keys, kept } = plan([base, child], {}, ["child"]);
+    expect(keys).toEqual([]);
+    expect(kept.get("base")).toContain("would free nothing");
+  });
+
+  it("takes a child before its base, and counts the base's bytes once", () => {
+    const base = image("base", { layers: ["l1"], sizeBytes: 100, arrivedAtMs: NOW - 50 * DAY });
+    const child = image("child", { layers: ["l1", "l2"], sizeBytes: 130, arrivedAtMs: NOW - 40 * DAY });
+    const { keys, candidates } = plan([base, child]);
+    expect(keys).toEqual(["child", "base"]);
+    expect(candidates.map(({ expectedBytes }) => expectedBytes)).toEqual([30, 100]);
+  });
+
+  it("leaves a second name for the layers of an image that stays", () => {
+    const used = image("a", { layers: ["l1"], sizeBytes: 100 });
+    const twin = image("b", { layers: ["l1"], sizeBytes: 100 });
+    expect(plan([used, twin], {}, ["a"]).kept.get("b")).toContain("would free nothing");
+    expect(plan([used, twin], {}, ["b"]).kept.get("a")).toContain("would free nothing");
+  });
+
   it("takes dangling images first, then the longest untouched", () => {
     const { keys } = plan([
       image("new", { arrivedAtMs: NOW - 2 * DAY }),

@@ -1,4 +1,5 @@
 import { hasKeepLabel, type KeepLabel } from "./keep-label.js";
+import { layerBases } from "./layer-bases.js";
 import { type Inventory, type InventoryImage, isUsed } from "./inventory.js";
 
 /** What may be deleted. */
@@ -40,8 +41,14 @@ export interface ImagePlan {
  * first; an image that others are built on comes after them, and stays when one of them stays.
  */
 export function planImages(inventory: Inventory, policy: ImagePolicy, nowMs: number): ImagePlan {
-  const byId = new Map(inventory.images.map((image) => [image.id, image]));
+  const images = new Map(inventory.images.map((image) => [image.id, image]));
+  const bases = layerBases(inventory.images);
+  const family: Family = {
+    get: (id) => images.get(id),
+    baseOf: ({ id, parentId }) => images.get(parentId) ?? images.get(bases.get(id) ?? ""),
+  };
   const parentIds = new Set(inventory.images.map(({ parentId }) => parentId));
+  const baseIds = new Set(inventory.images.flatMap((image) => family.baseOf(image)?.id ?? []));
   const isStep = (image: InventoryImage): boolean =>
     parentIds.has(image.id) && isNameless(image) && !isUsed(image, inventory.usedImages);
   const reasons = new Map<string, string>();
@@ -50,11 +57,12 @@ export function planImages(inventory: Inventory, policy: ImagePolicy, nowMs: num
     if (reason !== null && !isStep(image)) reasons.set(image.id, reason);
   }
   for (const id of [...reasons.keys()]) {
-    for (const ancestor of ancestors(id, byId)) {
-      if (!reasons.has(ancestor.id)) reasons.set(ancestor.id, "an image that stays is built on it");
+    for (const ancestor of ancestors(id, family)) {
+      if (!reasons.has(ancestor.id))
+        reasons.set(ancestor.id, "an image that stays is built on it: it would free nothing");
     }
   }
-  const descendants = latestDescendants(inventory, byId);
+  const descendants = latestDescendants(inventory, family);
   const candidates: { readonly candidate: ImageCandidate; readonly depth: number }[] = [];
   const protectedImages: ProtectedImage[] = [];
   for (const image of inventory.images) {
@@ -63,16 +71,22 @@ export function planImages(inventory: Inventory, policy: ImagePolicy, nowMs: num
     const reason = reasons.get(image.id);
     const touchedAtMs = touchedAt(image);
     if (reason !== undefined) protectedImages.push({ key: image.id, image, reason });
+    else if (reasons.has(family.baseOf(image)?.id ?? "") && expectedBytesOf(image, family) === 0)
+      protectedImages.push({
+        key: image.id,
+        image,
+        reason: "it would free nothing: all of it belongs to an image that stays",
+      });
     else if (touchedAtMs === null)
       protectedImages.push({ key: image.id, image, reason: "its age is not known" });
     else {
       const effectiveMs = Math.max(touchedAtMs, descendants.get(image.id) ?? 0);
-      const candidate = toCandidate(image, effectiveMs, byId, policy, nowMs);
-      candidates.push({ candidate, depth: [...ancestors(image.id, byId)].length });
+      const candidate = toCandidate(image, effectiveMs, family, policy, nowMs);
+      candidates.push({ candidate, depth: [...ancestors(image.id, family)].length });
     }
   }
   // What others are built on can't come before them, tagged or not.
-  const comesLate = ({ kind, key }: ImageCandidate): boolean => kind === "image" || parentIds.has(key);
+  const comesLate = ({ kind, key }: ImageCandidate): boolean => kind === "image" || baseIds.has(key);
   candidates.sort(
     ({ candidate: a, depth: aDepth }, { candidate: b, depth: bDepth }) =>
       Number(comesLate(a)) - Number(comesLate(b)) ||
@@ -120,39 +134,47 @@ function isNameless({ tags, digests }: InventoryImage): boolean {
   return tags.length === 0 && digests.length === 0;
 }
 
-function* ancestors(id: string, byId: ReadonlyMap<string, InventoryImage>): Generator<InventoryImage> {
+/** Who is built on whom: by the engine's word where it has one, else by layers. */
+interface Family {
+  get(id: string): InventoryImage | undefined;
+  baseOf(image: InventoryImage): InventoryImage | undefined;
+}
+
+function* ancestors(id: string, family: Family): Generator<InventoryImage> {
   const seen = new Set([id]);
-  for (let image = byId.get(byId.get(id)?.parentId ?? ""); image !== undefined;) {
+  const start = family.get(id);
+  for (let image = start && family.baseOf(start); image !== undefined; image = family.baseOf(image)) {
     if (seen.has(image.id)) return;
     seen.add(image.id);
     yield image;
-    image = byId.get(image.parentId);
   }
 }
 
 /** For each image with images built on it, when the newest of those was touched. */
-function latestDescendants(
-  { images }: Inventory,
-  byId: ReadonlyMap<string, InventoryImage>,
-): Map<string, number> {
+function latestDescendants({ images }: Inventory, family: Family): Map<string, number> {
   const latest = new Map<string, number>();
   for (const image of images) {
     const touchedAtMs = touchedAt(image) ?? 0;
-    for (const { id } of ancestors(image.id, byId)) {
+    for (const { id } of ancestors(image.id, family)) {
       latest.set(id, Math.max(latest.get(id) ?? 0, touchedAtMs));
     }
   }
   return latest;
 }
 
+/** What goes with an image: what it was built on is counted in its size, and stays. */
+function expectedBytesOf(image: InventoryImage, family: Family): number {
+  return Math.max(0, image.sizeBytes - (family.baseOf(image)?.sizeBytes ?? 0));
+}
+
 function toCandidate(
   image: InventoryImage,
   touchedAtMs: number,
-  byId: ReadonlyMap<string, InventoryImage>,
+  family: Family,
   policy: ImagePolicy,
   nowMs: number,
 ): ImageCandidate {
-  const { id, tags, sizeBytes, parentId } = image;
+  const { id, tags } = image;
   const kind = tags.length === 0 ? "dangling image" : "image";
   const days = Math.floor(Math.max(0, nowMs - touchedAtMs) / 86_400_000);
   const restore = isRecoverable(image, policy)
@@ -163,8 +185,7 @@ function toCandidate(
     key: id,
     kind,
     image,
-    // What it was built on is counted in its size, and stays.
-    expectedBytes: Math.max(0, sizeBytes - (byId.get(parentId)?.sizeBytes ?? 0)),
+    expectedBytes: expectedBytesOf(image, family),
     touchedAtMs,
     reason: `${tags.length === 0 ? "untagged" : tags.join(", ")}: no container uses it, unchanged ${age}; ${restore}`,
   };

@@ -1,4 +1,5 @@
 import { type Clock, type EvictedItem, type EvictionResult, PoolError } from "@continuum/broker-core";
+import { formatBytes } from "@continuum/wire-types";
 import type { DockerLog } from "../docker-log.js";
 import type { EngineClient } from "../engine/engine-client.js";
 import { type BuildCacheStage, evictBuildCache, reclaimable } from "./evict-build-cache.js";
@@ -72,6 +73,7 @@ export async function runDockerEviction(
     claimedBytes: goal.claimedBytes,
     deleted,
     wouldDelete: [],
+    dryRun: false,
     shortfall: toShortfall(goal, plan, notes, signal),
   };
 }
@@ -114,6 +116,7 @@ export async function planDockerEviction(
     claimedBytes: 0,
     deleted: [],
     wouldDelete,
+    dryRun: true,
     shortfall:
       "eviction is off: nothing was deleted; switch it on with --evict conservative (only what a registry has) or --evict standard",
   };
@@ -136,5 +139,5 @@ function toShortfall(
       `nothing more may be deleted (${plan.protectedImages.length} images stay${kept === "" ? "" : `: ${kept}`}); containers and volumes are never touched`,
     );
   }
-  return `${goal.remainingBytes} bytes short: ${said.join("; ")}`;
+  return `${formatBytes(goal.remainingBytes)} short: ${said.join("; ")}`;
 }

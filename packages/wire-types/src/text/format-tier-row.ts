@@ -19,6 +19,8 @@ export interface TierRowStyle {
   readonly nameWidth: number;
   readonly barWidth: number;
   readonly color: boolean;
+  /** The row is no wider, as far as possible: the trend goes first, then the bytes. No limit when left out. */
+  readonly maxWidth?: number;
 }
 
 const ansi: Record<PressureTier, string> = {
@@ -29,14 +31,33 @@ const ansi: Record<PressureTier, string> = {
 };
 
 /** A status row: name, bar, used / capacity, pressure, severity, and how the last minute went. */
-export function formatTierRow(row: TierRow, { nameWidth, barWidth, color }: TierRowStyle): string {
+export function formatTierRow(
+  row: TierRow,
+  { nameWidth, barWidth, color, maxWidth = Infinity }: TierRowStyle,
+): string {
   const name = row.name.padEnd(nameWidth);
-  // A capacity of 0 means "not under management": 0 % would say that all is well.
   if (!row.detected || row.capacityBytes === 0) return `${name}  not detected`;
   const paint = (text: string): string => (color ? `${ansi[row.tier]}${text}\u001b[0m` : text);
-  const bytes = `${formatBytes(row.usedBytes)} / ${formatBytes(row.capacityBytes)}`;
-  const bar = barWidth > 0 ? `${paint(formatBar(row.pressure, barWidth))}  ` : "";
-  return `${name}  ${bar}${bytes.padStart(21)}  ${formatPercent(row.pressure).padStart(6)}  ${paint(row.tier.padEnd(8))}  ${formatTrend(row.trend)}`;
+  const bar = barWidth > 0 ? [{ text: formatBar(row.pressure, barWidth), isPainted: true }] : [];
+  const bytes = {
+    text: `${formatBytes(row.usedBytes)} / ${formatBytes(row.capacityBytes)}`.padStart(21),
+    isPainted: false,
+  };
+  const pressure = { text: formatPercent(row.pressure).padStart(6), isPainted: false };
+  const severity = { text: row.tier.padEnd(8), isPainted: true };
+  const trend = { text: formatTrend(row.trend), isPainted: false };
+  const whole = [{ text: name, isPainted: false }, ...bar, bytes, pressure, severity, trend];
+  const shorter = [
+    whole,
+    whole.filter((cell) => cell !== trend),
+    whole.filter((cell) => cell !== trend && cell !== bytes),
+  ];
+  const widthOf = (cells: typeof whole): number => cells.reduce((sum, { text }) => sum + text.length + 2, -2);
+  const shown = shorter.find((cells) => widthOf(cells) <= maxWidth) ?? shorter.at(-1) ?? whole;
+  return shown
+    .map(({ text, isPainted }) => (isPainted ? paint(text) : text))
+    .join("  ")
+    .trimEnd();
 }
 
 /** A bar of `width` columns with its brackets; full at a pressure of 1 and beyond. */
@@ -46,10 +67,12 @@ function formatBar(pressure: number, width: number): string {
   return `[${"#".repeat(filled)}${"-".repeat(inner - filled)}]`;
 }
 
-/** Change of the pressure in percentage points per minute; `–` when it isn't known. */
+/** How the pressure changed over the last readings, in percentage points, and over which time; `–` when it isn't known. */
 function formatTrend(trend: PressureTrend | null): string {
   if (trend === null || trend.windowMs <= 0) return "–";
-  const perMinute = ((trend.toPressure - trend.fromPressure) * 100 * 60_000) / trend.windowMs;
-  if (Math.abs(perMinute) < 0.05) return "→ steady";
-  return `${perMinute > 0 ? "↗ +" : "↘ "}${perMinute.toFixed(1)} %/min`;
+  const points = (trend.toPressure - trend.fromPressure) * 100;
+  if (Math.abs(points) < 0.05) return "→ steady";
+  const seconds = Math.max(1, Math.round(trend.windowMs / 1000));
+  const time = seconds > 50 && seconds < 70 ? "1 min" : `${seconds} s`;
+  return `${points > 0 ? "↗ +" : "↘ "}${points.toFixed(1)} % in ${time}`;
 }

@@ -76,15 +76,31 @@ describe("formatTierRow", () => {
       toPressure: 0.6,
       bytesPerSecond: 1,
     };
-    expect(formatTierRow({ ...row, trend }, style)).toMatch(/↗ \+2\.0 %\/min$/);
+    expect(formatTierRow({ ...row, trend }, style)).toMatch(/↗ \+1\.0 % in 30 s$/);
     expect(formatTierRow({ ...row, trend: { ...trend, fromPressure: 0.61 } }, style)).toMatch(
-      /↘ -2\.0 %\/min$/,
+      /↘ -1\.0 % in 30 s$/,
     );
   });
   it("keeps a broken cap visible, with a full bar", () => {
     expect(formatTierRow({ ...row, pressure: 1.5, tier: "critical" }, style)).toMatch(
       /\[##########\].*150 % {2}critical/,
     );
+  });
+  it("says what really happened in which time, and calls about a minute a minute", () => {
+    const trend = {
+      name: "docker",
+      windowMs: 4_000,
+      fromPressure: 0.97,
+      toPressure: 0.56,
+      bytesPerSecond: -1,
+    };
+    expect(formatTierRow({ ...row, trend }, style)).toMatch(/↘ -41\.0 % in 4 s$/);
+    expect(formatTierRow({ ...row, trend: { ...trend, windowMs: 58_000 } }, style)).toMatch(/% in 1 min$/);
+  });
+  it("gets shorter on a narrow terminal: the trend goes first, then the bytes", () => {
+    const narrow = { ...style, barWidth: 0, maxWidth: 50 };
+    expect(formatTierRow(row, narrow)).toBe("docker          1.2 GB / 2.0 GB    60 %  warning");
+    expect(formatTierRow(row, { ...narrow, maxWidth: 30 })).toBe("docker      60 %  warning");
   });
   it("says not detected, never 0 %", () => {
     expect(formatTierRow({ ...row, detected: false }, style)).toBe("docker    not detected");

@@ -37,7 +37,7 @@ success: boolean,
  */
 events: Array<string>, };
 
-const params = contractSchema<EventsSubscribeParams>()(z.strictObject({
+const params = contractSchema<EventsSubscribeParams>()(z.object({
   "events": z.array(z.literal("pressure-alert")),
 }));
 

@@ -37,7 +37,7 @@ success: boolean,
  */
 events: Array<string>, };
 
-const params = contractSchema<EventsUnsubscribeParams>()(z.strictObject({
+const params = contractSchema<EventsUnsubscribeParams>()(z.object({
   "events": z.array(z.literal("pressure-alert")),
 }));
 

@@ -73,7 +73,7 @@ endpoint?: string | undefined,
  */
 evict?: "off" | "conservative" | "standard" | undefined, };
 
-const params = contractSchema<HealthCheckParams>()(z.strictObject({}));
+const params = contractSchema<HealthCheckParams>()(z.object({}));
 
 const reply = contractSchema<HealthCheckReply>()(z.looseObject({
   "healthy": z.boolean(),

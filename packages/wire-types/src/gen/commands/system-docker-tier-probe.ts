@@ -29,7 +29,7 @@ success: boolean,
  */
 probe: DockerTierProbe, };
 
-const params = contractSchema<SystemDockerTierProbeParams>()(z.strictObject({}));
+const params = contractSchema<SystemDockerTierProbeParams>()(z.object({}));
 
 /**
  * Says where Docker's storage was found, or what was tried.

@@ -29,7 +29,7 @@ success: boolean,
  */
 stats: DockerTierStats, };
 
-const params = contractSchema<SystemDockerTierStatsParams>()(z.strictObject({}));
+const params = contractSchema<SystemDockerTierStatsParams>()(z.object({}));
 
 /**
  * Gives capacity, use and pressure of Docker's disk, freshly read.

@@ -29,7 +29,7 @@ success: boolean,
  */
 state: BrokerSnapshot, };
 
-const params = contractSchema<SystemPressureBrokerStateParams>()(z.strictObject({}));
+const params = contractSchema<SystemPressureBrokerStateParams>()(z.object({}));
 
 /**
  * Gives every pool under the broker and what the broker has done.

@@ -33,7 +33,7 @@ success: boolean,
  */
 trends: PressureTrends, };
 
-const params = contractSchema<SystemPressureTrendsParams>()(z.strictObject({
+const params = contractSchema<SystemPressureTrendsParams>()(z.object({
   "windowMs": z.number().optional(),
 }));
 

@@ -45,7 +45,7 @@ success: boolean,
  */
 ticket: AdmissionTicket, };
 
-const params = contractSchema<SystemResourceAdmitParams>()(z.strictObject({
+const params = contractSchema<SystemResourceAdmitParams>()(z.object({
   "tier": z.string(),
   "projectedBytes": z.number(),
   "ttlMs": z.number().optional(),

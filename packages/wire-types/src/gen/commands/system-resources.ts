@@ -37,7 +37,7 @@ success: boolean,
  */
 resources: SystemResources, };
 
-const params = contractSchema<SystemResourcesParams>()(z.strictObject({
+const params = contractSchema<SystemResourcesParams>()(z.object({
   "includeProcesses": z.boolean().optional(),
   "topN": z.number().optional(),
 }));

@@ -19,7 +19,7 @@ globalTier: PressureTier,
  */
 pools: Array<PoolView>, 
 /**
- * Evictions started since the counters began.
+ * Evictions since the counters began; a round that only says what it would delete is none.
  */
 evictionsFired: number, 
 /**
