@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "**/out-tsc/**", "**/node_modules/**", "**/src/gen/**", "**/*.js"] },
+  { ignores: ["**/dist/**", "**/out-tsc/**", "**/node_modules/**", "**/src/gen/**", "**/*.js", "**/*.cjs"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

@@ -3,23 +3,32 @@ import { dirname, join } from "node:path";
 import { toKebabCase } from "../generate/contract-model.js";
 import { GenerateError } from "../generate/generate-error.js";
 
-/** Writes a new command's spec, valid and ready to be edited; gives its path. Throws a GenerateError, writing nothing. */
-export async function initSpec(
-  workspace: string,
-  name: string,
-  { force }: { readonly force: boolean },
-): Promise<string> {
+/** Where a command's spec stands; throws a GenerateError for a name that no command can have. */
+export function specPath(name: string): string {
   if (!/^[a-z][a-z0-9-]*(\/[a-z][a-z0-9-]*)*$/.test(name)) {
     throw new GenerateError(
       null,
       `got the name ${JSON.stringify(name)}, expected lower-case words joined by - and /, for example "system/disk-report"`,
     );
   }
-  const path = `schemas/commands/${toKebabCase(name)}.json`;
+  return `schemas/commands/${toKebabCase(name)}.json`;
+}
+
+/** The text of a new command's spec: valid, and ready to be edited. */
+export function scaffoldSpec(name: string): string {
+  return `${JSON.stringify(scaffold(name), null, 2)}\n`;
+}
+
+/** Writes a new command's spec; gives its path. Throws a GenerateError, writing nothing. */
+export async function initSpec(
+  workspace: string,
+  name: string,
+  { force }: { readonly force: boolean },
+): Promise<string> {
+  const path = specPath(name);
   const file = join(workspace, path);
   await mkdir(dirname(file), { recursive: true });
-  const text = `${JSON.stringify(scaffold(name), null, 2)}\n`;
-  await writeFile(file, text, { flag: force ? "w" : "wx" }).catch((error: unknown) => {
+  await writeFile(file, scaffoldSpec(name), { flag: force ? "w" : "wx" }).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     throw new GenerateError(path, "exists already; to start it afresh: --force");
   });

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -77,6 +77,20 @@ describe("generate, in a copy of the workspace", () => {
     ]);
     await runGenerate(workspace, { check: false });
     expect(await check()).toEqual([]);
+  });
+
+  it("changes all files or none: one that can't be written leaves every other as it was", async () => {
+    await edit("schemas/paging/PoolStats.json", (text) => text.replaceAll("inflightCount", "loadingCount"));
+    const blocked = join(workspace, "packages/wire-types/src/gen/validators/PoolStats.ts");
+    await rm(blocked);
+    await mkdir(join(blocked, "in-the-way"), { recursive: true });
+    const before = await readFile(join(workspace, "packages/wire-types/src/gen/paging/PoolStats.ts"), "utf8");
+    await expect(runGenerate(workspace, { check: false })).rejects.toThrow();
+    expect(await readFile(join(workspace, "packages/wire-types/src/gen/paging/PoolStats.ts"), "utf8")).toBe(
+      before,
+    );
+    const left = await readdir(join(workspace, "packages/wire-types/src/gen/paging"));
+    expect(left.filter((name) => name.endsWith(".new"))).toEqual([]);
   });
 
   it("says which new type the package's index doesn't list", async () => {

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Drift } from "./compare-files.js";
 import type { GeneratedFile } from "./generated-file.js";
@@ -23,10 +23,29 @@ export async function writeFiles(
       staged.push({ from, to });
       await writeFile(from, texts.get(path) ?? "");
     }
-    for (const { from, to } of staged) await rename(from, to);
+    await moveAll(staged);
   } catch (error) {
     await Promise.all(staged.map(({ from }) => rm(from, { force: true })));
     throw new Error(`nothing generated: ${changed.length} file(s) could not be written`, { cause: error });
   }
   for (const { path } of drift.filter(({ kind }) => kind === "orphan")) await rm(join(workspace, path));
+}
+
+/** Moves every file to its place; when one can't be, those moved before are put back as they were. */
+async function moveAll(staged: readonly { readonly from: string; readonly to: string }[]): Promise<void> {
+  const originals: { readonly to: string; readonly bytes: Buffer | null }[] = [];
+  try {
+    for (const { from, to } of staged) {
+      const bytes = await readFile(to).catch((error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+        throw error;
+      });
+      await rename(from, to);
+      originals.push({ to, bytes });
+    }
+  } catch (error) {
+    for (const { to, bytes } of originals)
+      await (bytes === null ? rm(to, { force: true }) : writeFile(to, bytes));
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import { COMMANDS } from "@continuum/wire-types";
 import { Command, CommanderError } from "commander";
 import { parseParams } from "./parse-params.js";
 import { UsageError } from "./usage-error.js";
@@ -32,6 +33,18 @@ Examples:
 
 Exit codes: 0 done, 1 the command failed, 2 a flag can't be used, 3 no core is running.`;
 
+/** Every command of the contract with its parameters' example, as the specs say. */
+function commandsHelp(): string {
+  const lines = Object.values(COMMANDS)
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap(({ name, description, accessLevel, examples }) => [
+      `  ${name} (${accessLevel})`,
+      `      ${description}`,
+      ...examples.map(({ command }) => `      $ ${command}`),
+    ]);
+  return ["Commands of this version's contract; a core may know others:", ...lines].join("\n");
+}
+
 /** Parses the arguments after the program's name; throws a UsageError for what can't be used. */
 export function parseCommandLine(args: readonly string[], version: string): CommandLine {
   let text = "";
@@ -58,6 +71,7 @@ export function parseCommandLine(args: readonly string[], version: string): Comm
   program
     .command("call <COMMAND>")
     .description("run a command of the core and print its raw result")
+    .addHelpText("after", () => `\n${commandsHelp()}`)
     .option("--params <JSON>", "the command's parameters, a JSON object", "{}")
     .action((command: string, options: { params: string }) => {
       parsed.push({

@@ -75,7 +75,7 @@ describe("DecodeError", () => {
 
 describe("commands", () => {
   it("names a wrong parameter, and lets one pass that only a newer client knows", () => {
-    const { decodeParams } = COMMANDS["system/resource-admit"];
+    const decodeParams = (value: unknown): unknown => COMMANDS["system/resource-admit"].decodeParams(value);
     expect(caught(() => decodeParams({ tier: "docker", projectedBytes: "1" }))).toMatchObject({
       path: "projectedBytes",
       expected: "a number",

@@ -136,8 +136,8 @@ function isNameless({ tags, digests }: InventoryImage): boolean {
 
 /** Who is built on whom: by the engine's word where it has one, else by layers. */
 interface Family {
-  get(id: string): InventoryImage | undefined;
-  baseOf(image: InventoryImage): InventoryImage | undefined;
+  readonly get: (id: string) => InventoryImage | undefined;
+  readonly baseOf: (image: InventoryImage) => InventoryImage | undefined;
 }
 
 function* ancestors(id: string, family: Family): Generator<InventoryImage> {
