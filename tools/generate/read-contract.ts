@@ -23,6 +23,7 @@ export async function readContract(workspace: string): Promise<ContractModel> {
       `refers to ${missing}, which has no schema${nearest === null ? "" : `; did you mean ${nearest}?`}`,
     );
   }
+  refuseCircles(types);
   const commands: CommandModel[] = [];
   const problems: SpecProblem[] = [];
   for (const file of await jsonFiles(join(root, "commands"))) {
@@ -78,6 +79,24 @@ async function readJson(file: string, source: string): Promise<unknown> {
   } catch (cause) {
     throw new GenerateError(source, cause instanceof Error ? cause.message : String(cause), { cause });
   }
+}
+
+/** Types that need each other to be checked can't be: each validator stands on those that it refers to. */
+function refuseCircles(types: readonly NamedShape[]): void {
+  const references = new Map(types.map(({ name, shape }) => [name, referencesOf(shape)]));
+  const done = new Set<string>();
+  const visit = (name: string, path: readonly string[]): void => {
+    if (done.has(name)) return;
+    const start = path.indexOf(name);
+    if (start >= 0) {
+      const { folder } = types.find((type) => type.name === name) ?? { folder: "" };
+      const circle = [...path.slice(start), name].join(" -> ");
+      throw new GenerateError(`schemas/${folder}/${name}.json`, `refers to itself in a circle: ${circle}`);
+    }
+    for (const reference of references.get(name) ?? []) visit(reference, [...path, name]);
+    done.add(name);
+  };
+  for (const { name } of types) visit(name, []);
 }
 
 /** Two commands of one name, or two client methods of one name, can't both be served. */
