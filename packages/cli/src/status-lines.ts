@@ -74,7 +74,10 @@ function toRows({ dockerTier, broker, trends }: StatusReport): TierRow[] {
 function probeLines(probe: DockerTierProbe, detected: boolean): string[] {
   switch (probe.kind) {
     case "notFound":
-      return [`${DOCKER}: tried ${toPrintable(probe.path)}: ${toPrintable(probe.reason)}`];
+      // A place that was tried a line: in one line nobody reads them.
+      return [
+        `${DOCKER}: tried ${toPrintable(probe.path)}: ${toPrintable(probe.reason).replaceAll("; ", ";\n  ")}`,
+      ];
     case "unsupported":
       return [`${DOCKER}: not supported on ${toPrintable(probe.os)}: ${toPrintable(probe.reason)}`];
     case "detected":

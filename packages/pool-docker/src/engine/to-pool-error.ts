@@ -7,7 +7,7 @@ export function toPoolError(error: unknown, what: string): PoolError {
   const text = error instanceof Error ? error.message : String(error);
   const [poolCode, advice] = explain(code, text);
   const said = code === null || text.includes(code) ? text : `${code}: ${text}`;
-  return new PoolError(poolCode, `${what}: ${advice === "" ? said : `${advice} (${said})`}`, {
+  return new PoolError(poolCode, `${what}: ${advice === "" ? said : `${advice} (${code ?? text})`}`, {
     cause: error,
   });
 }
