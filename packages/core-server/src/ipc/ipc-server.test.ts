@@ -198,6 +198,26 @@ describe("a connection", () => {
   });
 });
 
+describe("a server that is closed while it starts to listen", () => {
+  it("leaves no socket, at whichever moment", async () => {
+    for (let turns = 0; turns < 40; turns += 1) {
+      await using directory = await tempDirectory();
+      const path = join(directory.path, "s.sock");
+      const server = new IpcServer({
+        endpoint: { kind: "unix", path, ownsDirectory: true },
+        dispatch: echo,
+        clock: systemClock,
+        log: pino({ level: "silent" }),
+      });
+      const listening = server.listen();
+      for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+      await server.close(0);
+      await listening;
+      await expect(lstat(path)).rejects.toMatchObject({ code: "ENOENT" });
+    }
+  });
+});
+
 describe("the limits in time", () => {
   it("close a connection whose line isn't finished, told why, and no idle one", async () => {
     const clock = new ManualClock();

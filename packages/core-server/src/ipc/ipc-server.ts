@@ -29,6 +29,7 @@ export class IpcServer {
   readonly #connections = new Set<IpcConnection>();
   readonly #host: ConnectionHost;
   readonly #limits: IpcLimits;
+  #starting: Promise<Listening> | null = null;
   #listening: Listening | null = null;
   #lastId = 0;
   #onEmpty: (() => void) | null = null;
@@ -65,7 +66,8 @@ export class IpcServer {
 
   /** Resolves when peers can connect. Rejects with a CoreError `alreadyRunning` or `listen`. */
   async listen(): Promise<void> {
-    this.#listening = await listen(this.#server, this.options.endpoint);
+    this.#starting = listen(this.#server, this.options.endpoint);
+    this.#listening = await this.#starting;
     this.#server.on("error", (error) =>
       this.options.log.error({ err: error }, "the listening socket failed"),
     );
@@ -79,7 +81,9 @@ export class IpcServer {
 
   /** Takes no more connections or requests, answers those in flight for at most `drainMs`, then closes the rest. */
   async close(drainMs: number): Promise<void> {
-    await this.#listening?.release();
+    // Peers can connect a moment before listening has settled: a stop in between has a socket to remove too.
+    const listening = await this.#starting?.catch(() => null);
+    await listening?.release();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const connection of this.#connections) connection.drain();
     await this.#emptyWithin(drainMs);
