@@ -227,6 +227,20 @@ describe("PressureBroker", () => {
     expect(broker.snapshot().bytesFreedTotal).toBe(0);
   });
 
+  it("begins nothing without a measurement right before, and claims no action then", async () => {
+    const pool = new FakePool("docker", size(970));
+    let reads = 0;
+    pool.onRead = () => {
+      reads += 1;
+      return reads === 1 ? Promise.resolve(toReading(size(970))) : Promise.reject(new Error("gone"));
+    };
+    broker.register(pool);
+    expect(await round()).toMatchObject([{ attempted: false, measured: false, freedBytes: 0 }]);
+    expect(pool.requests).toEqual([]);
+    expect(alerts).toMatchObject([{ bytesFreed: 0, actionTaken: false }]);
+    expect(broker.snapshot().evictionsFired).toBe(0);
+  });
+
   it("replaces a pool of the same name, aborting its eviction, and forgets one on unregister", async () => {
     const old = new FakePool("docker", size(970));
     const aborted = vi.fn();

@@ -179,7 +179,7 @@ export class PressureBroker {
       endedAtMs: this.#clock.monotonicMs(),
     });
     this.#counters = {
-      evictionsFired: this.#counters.evictionsFired + (outcome.dryRun ? 0 : 1),
+      evictionsFired: this.#counters.evictionsFired + (outcome.attempted && !outcome.dryRun ? 1 : 0),
       bytesFreedTotal: this.#counters.bytesFreedTotal + outcome.freedBytes,
     };
     if (outcome.error !== null && !slot.retired.aborted)

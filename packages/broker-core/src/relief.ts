@@ -15,6 +15,8 @@ export interface ReliefOutcome {
   readonly after: PoolReading | null;
   readonly deleted: readonly EvictedItem[];
   readonly wouldDelete: readonly EvictedItem[];
+  /** Whether the pool was asked to evict at all; not without a measurement before. */
+  readonly attempted: boolean;
   /** Whether the pool only said what it would do: such a round counts as no eviction. */
   readonly dryRun: boolean;
   /** Why less than wanted was freed; null when it was reached. */

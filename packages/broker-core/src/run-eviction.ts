@@ -56,6 +56,7 @@ export async function runEviction({
     after,
     deleted: result?.deleted ?? [],
     wouldDelete: result?.wouldDelete ?? [],
+    attempted: before !== null,
     dryRun: result?.dryRun ?? false,
     shortfall: result?.shortfall ?? error?.message ?? null,
     error,
@@ -66,7 +67,8 @@ export async function runEviction({
       pressure: trigger.pressure,
       tier: toPressureTier(trigger.pressure),
       bytesFreed: freedBytes,
-      actionTaken: true,
+      // Without a measurement before it nothing is begun.
+      actionTaken: before !== null,
       atMs: endedAtMs,
     },
   };

@@ -1,7 +1,6 @@
 import { type Clock, PressureBroker, systemClock } from "@continuum/broker-core";
 import { createDockerPool, type DockerPool } from "@continuum/pool-docker";
-import type { CommandName } from "@continuum/wire-types";
-import type { AccessLevel } from "@continuum/wire-types";
+import type { AccessLevel, CommandName } from "@continuum/wire-types";
 import { type Logger, pino } from "pino";
 import type { CoreConfig } from "./config/core-config.js";
 import { toErrorText } from "./error-text.js";

@@ -289,6 +289,42 @@ describe("the Docker pool", () => {
       expect(ids()).toEqual([image(2).id]);
     });
 
+    it("never relieves the remembered root of one engine by deleting in another", async () => {
+      docker.images.push(image(1));
+      const clock = new ManualClock(Date.now());
+      const pool = create({ clock });
+      await pool.read(never);
+      await clock.advance(11_000);
+      let asked = 0;
+      docker.intercept = ({ path }) => {
+        if (path !== "/info") return null;
+        asked += 1;
+        // The engine fails to answer once; whoever answers next keeps its images elsewhere.
+        if (asked === 1) return { status: 500, json: { message: "going down" } };
+        const info = { ID: "OTHER", Name: "here", DockerRootDir: "/elsewhere", Driver: "overlay2" };
+        return { json: { ...info, OperatingSystem: "stub", Images: 1 } };
+      };
+      await expect(evict(pool, 100)).rejects.toMatchObject({ code: "failed" });
+      expect(asked).toBe(2);
+      expect(ids()).toHaveLength(1);
+    });
+
+    it("doesn't say that it asked for a deletion when only the look before it was aborted", async () => {
+      docker.images.push(image(1));
+      const abort = new AbortController();
+      docker.intercept = ({ path }) => {
+        if (path !== `/images/${image(1).id}/json` || docker.engine.calls.length < 4) return null;
+        abort.abort();
+        return null;
+      };
+      const said: string[] = [];
+      const log = (_fields: object, text: string): number => said.push(text);
+      const pool = create({ log: { debug: log, info: log, warn: log } });
+      await evict(pool, 100, abort.signal).catch(() => null);
+      expect(ids()).toHaveLength(1);
+      expect(said.filter((text) => text.includes("was asked to delete"))).toEqual([]);
+    });
+
     it("never relieves one machine's disk on another", async () => {
       docker.images.push(image(1));
       docker.hostname = "elsewhere";

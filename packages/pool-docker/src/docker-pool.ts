@@ -20,7 +20,7 @@ import { planDockerEviction, runDockerEviction } from "./evict/run-docker-evicti
 import { type DockerMeasurement, toDockerTierProbe, toDockerTierStats } from "./probe/docker-measurement.js";
 import { createDockerTierProbe } from "./probe/docker-tier-probe.js";
 import { EngineLocator, type LocatedEngine } from "./probe/engine-locator.js";
-import { usesContainerdStore } from "./probe/engine-root.js";
+import { imageRoots, usesContainerdStore } from "./probe/engine-root.js";
 import { type HostFiles, hostFiles, withFileDeadline } from "./probe/host-files.js";
 
 /** One reading takes no longer; below the time that a broker gives a pool. */
@@ -223,7 +223,12 @@ class EngineDockerPool implements DockerPool {
     }
     const isDesktop = engine.info.OperatingSystem === "Docker Desktop";
     const isHere = engine.endpoint.kind === "unix" || /^(localhost|127\..*|::1)$/.test(engine.endpoint.host);
-    if (measurement.source === "diskImage" && !(isDesktop && isHere)) {
+    // A root that is remembered outlives its engine: the one that answers now may be another, with another root.
+    const isItsDisk =
+      measurement.source === "diskImage"
+        ? isDesktop && isHere
+        : imageRoots(engine.info).includes(measurement.path);
+    if (!isItsDisk) {
       throw new PoolError(
         "failed",
         `${engine.client.name} isn't the engine whose disk is measured (${measurement.path}): nothing is deleted there`,

@@ -38,5 +38,5 @@ export function statusLines(
   const { evictionsFired, bytesFreedTotal } = snapshot;
   const done = `evictions ${evictionsFired}, freed ${formatBytes(bytesFreedTotal)}; Ctrl-C stops`;
   // A line that wraps can't be taken back cleanly.
-  return [...rows, done].map((line) => (line.length > columns && !color ? line.slice(0, columns) : line));
+  return [...rows, done.slice(0, columns)];
 }

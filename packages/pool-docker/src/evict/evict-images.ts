@@ -37,19 +37,21 @@ export async function evictImages(
   for (const candidate of candidates) {
     if (goal.remainingBytes === 0 || signal.aborted) return;
     const { key, kind, expectedBytes, reason, image } = candidate;
+    let isAsked = false;
     try {
       const objection = await recheck(stage, candidate, signal);
       if (objection !== null) {
         log.info({ kind, key, reason: objection }, `left ${toName(image)}: ${objection}`);
         continue;
       }
+      isAsked = true;
       await withGrace(signal, stage.clock, DELETION_GRACE_MS, (each) =>
         deleteImage(stage.engine, image, each),
       );
       failures = 0;
     } catch (error) {
       if (!(error instanceof PoolError)) throw error;
-      if (error.code === "aborted" || error.code === "timeout") {
+      if (isAsked && (error.code === "aborted" || error.code === "timeout")) {
         const restore = image.digests[0] ?? null;
         log.warn(
           { kind, key, tags: image.tags, expectedBytes, reason, restore },

@@ -19,7 +19,7 @@ tier: string,
  */
 projectedBytes: number, 
 /**
- * How long the ticket should hold, in milliseconds.
+ * How long the ticket should hold, in milliseconds; of no effect while the core only checks and holds nothing.
  */
 ttlMs?: number | undefined, 
 /**
