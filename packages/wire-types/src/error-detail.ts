@@ -2,16 +2,18 @@ import { DecodeError } from "./decode-error.js";
 import {
   type CommandFailure,
   decodeCommandFailure,
+  decodeDockerEvictionFailure,
   decodeResourceError,
+  type DockerEvictionFailure,
   type ResourceError,
 } from "./gen/types.js";
 
 /** The typed part of a failed reply, tagged by `kind`. */
-export type ErrorDetail = ResourceError | CommandFailure;
+export type ErrorDetail = ResourceError | CommandFailure | DockerEvictionFailure;
 
 /** Reads a reply's `errorDetail`; null when there is none, or one of a kind that this version doesn't know. */
 export function decodeErrorDetail(value: unknown): ErrorDetail | null {
-  for (const decode of [decodeResourceError, decodeCommandFailure]) {
+  for (const decode of [decodeResourceError, decodeCommandFailure, decodeDockerEvictionFailure]) {
     try {
       return decode(value);
     } catch (error) {

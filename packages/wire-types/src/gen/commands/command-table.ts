@@ -3,8 +3,13 @@ import type { CommandDescriptor } from "../../command-descriptor";
 import { eventsSubscribeCommand, type EventsSubscribeParams, type EventsSubscribeReply } from "./events-subscribe";
 import { eventsUnsubscribeCommand, type EventsUnsubscribeParams, type EventsUnsubscribeReply } from "./events-unsubscribe";
 import { healthCheckCommand, type HealthCheckParams, type HealthCheckReply } from "./health-check";
+import { systemDockerEvictApplyCommand, type SystemDockerEvictApplyParams, type SystemDockerEvictApplyReply } from "./system-docker-evict-apply";
+import { systemDockerEvictHistoryCommand, type SystemDockerEvictHistoryParams, type SystemDockerEvictHistoryReply } from "./system-docker-evict-history";
+import { systemDockerEvictPlanCommand, type SystemDockerEvictPlanParams, type SystemDockerEvictPlanReply } from "./system-docker-evict-plan";
+import { systemDockerEvictUndoCommand, type SystemDockerEvictUndoParams, type SystemDockerEvictUndoReply } from "./system-docker-evict-undo";
 import { systemDockerTierProbeCommand, type SystemDockerTierProbeParams, type SystemDockerTierProbeReply } from "./system-docker-tier-probe";
 import { systemDockerTierStatsCommand, type SystemDockerTierStatsParams, type SystemDockerTierStatsReply } from "./system-docker-tier-stats";
+import { systemDockerTierUsageCommand, type SystemDockerTierUsageParams, type SystemDockerTierUsageReply } from "./system-docker-tier-usage";
 import { systemPressureBrokerStateCommand, type SystemPressureBrokerStateParams, type SystemPressureBrokerStateReply } from "./system-pressure-broker-state";
 import { systemPressureTrendsCommand, type SystemPressureTrendsParams, type SystemPressureTrendsReply } from "./system-pressure-trends";
 import { systemResourceAdmitCommand, type SystemResourceAdmitParams, type SystemResourceAdmitReply } from "./system-resource-admit";
@@ -15,8 +20,13 @@ export type CommandMap = {
   "events/subscribe": { params: EventsSubscribeParams; result: EventsSubscribeReply };
   "events/unsubscribe": { params: EventsUnsubscribeParams; result: EventsUnsubscribeReply };
   "health-check": { params: HealthCheckParams; result: HealthCheckReply };
+  "system/docker-evict-apply": { params: SystemDockerEvictApplyParams; result: SystemDockerEvictApplyReply };
+  "system/docker-evict-history": { params: SystemDockerEvictHistoryParams; result: SystemDockerEvictHistoryReply };
+  "system/docker-evict-plan": { params: SystemDockerEvictPlanParams; result: SystemDockerEvictPlanReply };
+  "system/docker-evict-undo": { params: SystemDockerEvictUndoParams; result: SystemDockerEvictUndoReply };
   "system/docker-tier-probe": { params: SystemDockerTierProbeParams; result: SystemDockerTierProbeReply };
   "system/docker-tier-stats": { params: SystemDockerTierStatsParams; result: SystemDockerTierStatsReply };
+  "system/docker-tier-usage": { params: SystemDockerTierUsageParams; result: SystemDockerTierUsageReply };
   "system/pressure-broker-state": { params: SystemPressureBrokerStateParams; result: SystemPressureBrokerStateReply };
   "system/pressure-trends": { params: SystemPressureTrendsParams; result: SystemPressureTrendsReply };
   "system/resource-admit": { params: SystemResourceAdmitParams; result: SystemResourceAdmitReply };
@@ -29,8 +39,13 @@ export const COMMANDS: { readonly [C in keyof CommandMap]: CommandDescriptor<Com
   "events/subscribe": eventsSubscribeCommand,
   "events/unsubscribe": eventsUnsubscribeCommand,
   "health-check": healthCheckCommand,
+  "system/docker-evict-apply": systemDockerEvictApplyCommand,
+  "system/docker-evict-history": systemDockerEvictHistoryCommand,
+  "system/docker-evict-plan": systemDockerEvictPlanCommand,
+  "system/docker-evict-undo": systemDockerEvictUndoCommand,
   "system/docker-tier-probe": systemDockerTierProbeCommand,
   "system/docker-tier-stats": systemDockerTierStatsCommand,
+  "system/docker-tier-usage": systemDockerTierUsageCommand,
   "system/pressure-broker-state": systemPressureBrokerStateCommand,
   "system/pressure-trends": systemPressureTrendsCommand,
   "system/resource-admit": systemResourceAdmitCommand,

@@ -2,8 +2,13 @@
 export type { EventsSubscribeParams, EventsSubscribeReply, EventsSubscribeResult } from "./events-subscribe";
 export type { EventsUnsubscribeParams, EventsUnsubscribeReply, EventsUnsubscribeResult } from "./events-unsubscribe";
 export type { HealthCheckParams, HealthCheckReply, HealthCheckResult } from "./health-check";
+export type { SystemDockerEvictApplyParams, SystemDockerEvictApplyReply, SystemDockerEvictApplyResult } from "./system-docker-evict-apply";
+export type { SystemDockerEvictHistoryParams, SystemDockerEvictHistoryReply, SystemDockerEvictHistoryResult } from "./system-docker-evict-history";
+export type { SystemDockerEvictPlanParams, SystemDockerEvictPlanReply, SystemDockerEvictPlanResult } from "./system-docker-evict-plan";
+export type { SystemDockerEvictUndoParams, SystemDockerEvictUndoReply, SystemDockerEvictUndoResult } from "./system-docker-evict-undo";
 export type { SystemDockerTierProbeParams, SystemDockerTierProbeReply, SystemDockerTierProbeResult } from "./system-docker-tier-probe";
 export type { SystemDockerTierStatsParams, SystemDockerTierStatsReply, SystemDockerTierStatsResult } from "./system-docker-tier-stats";
+export type { SystemDockerTierUsageParams, SystemDockerTierUsageReply, SystemDockerTierUsageResult } from "./system-docker-tier-usage";
 export type { SystemPressureBrokerStateParams, SystemPressureBrokerStateReply, SystemPressureBrokerStateResult } from "./system-pressure-broker-state";
 export type { SystemPressureTrendsParams, SystemPressureTrendsReply, SystemPressureTrendsResult } from "./system-pressure-trends";
 export type { SystemResourceAdmitParams, SystemResourceAdmitReply, SystemResourceAdmitResult } from "./system-resource-admit";
