@@ -23,6 +23,9 @@ export function checkReading(name: string, reading: PoolReading): PoolReading {
     const value = reading[field];
     if (!Number.isSafeInteger(value) || value < 0) refuse(field, value);
   }
+  for (const [field, value] of Object.entries(reading.inodes ?? {})) {
+    if (!Number.isSafeInteger(value) || value < 0) refuse(field, value);
+  }
   const { pressure, usedBytes, capacityBytes } = reading;
   const expected = toPressure(usedBytes, capacityBytes);
   // Written so that NaN is refused too. A pressure of another moment than the bytes could hide a full pool.

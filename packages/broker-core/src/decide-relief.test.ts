@@ -46,6 +46,22 @@ describe("decideRelief", () => {
     expect(decision).toMatchObject({ action: "evict", wantBytes: 900 });
   });
 
+  it("a filesystem that runs out of inodes is relieved of those, however many bytes it has", () => {
+    const inodes = { usedInodes: 97, capacityInodes: 100 };
+    const full = candidate("a", 100, { reading: toReading({ usedBytes: 100, capacityBytes: 1000, inodes }) });
+    const [decision] = decideRelief([full, candidate("b", 850)], 0);
+    expect(decision).toMatchObject({ action: "evict", wantBytes: 0, wantInodes: 37 });
+    // Critical by inodes: every pool over the threshold is due.
+    expect(evicted([full, candidate("b", 850)])).toEqual(["a", "b"]);
+    const both = candidate("a", 900, { reading: toReading({ usedBytes: 900, capacityBytes: 1000, inodes }) });
+    expect(decideRelief([both], 0)).toMatchObject([{ wantBytes: 300, wantInodes: 37 }]);
+    const few = { usedInodes: 79, capacityInodes: 100 };
+    const calm = candidate("a", 100, {
+      reading: toReading({ usedBytes: 100, capacityBytes: 1000, inodes: few }),
+    });
+    expect(reasons([calm])).toEqual({ a: "belowThreshold" });
+  });
+
   it("equal pressures go by name", () => {
     expect(evicted([candidate("b", 900), candidate("a", 900)])).toEqual(["a"]);
   });

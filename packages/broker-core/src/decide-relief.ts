@@ -1,6 +1,6 @@
 import type { BackOff } from "./back-off.js";
 import { type PoolPolicy, wantedBytes } from "./pool-policy.js";
-import { toPressureTier } from "./pressure.js";
+import { toBindingPressure, toPressureTier } from "./pressure.js";
 import type { PoolReading } from "./resource-pool.js";
 
 /** What the decision needs of one pool. */
@@ -23,6 +23,8 @@ export type ReliefDecision =
       readonly name: string;
       readonly action: "evict";
       readonly wantBytes: number;
+      /** 0 unless inodes run out. */
+      readonly wantInodes: number;
       readonly reading: PoolReading;
     }
   | { readonly name: string; readonly action: "none"; readonly reason: InactionReason };
@@ -42,12 +44,12 @@ export function decideRelief(
   const hot = candidates
     .filter(
       ({ reading, policy }) =>
-        reading !== null && isActionable(reading) && reading.pressure >= policy.actAbove,
+        reading !== null && isActionable(reading) && pressureOf(reading) >= policy.actAbove,
     )
-    .sort((a, b) => (b.reading?.pressure ?? 0) - (a.reading?.pressure ?? 0) || (a.name < b.name ? -1 : 1));
+    .sort((a, b) => pressureOf(b.reading) - pressureOf(a.reading) || (a.name < b.name ? -1 : 1));
   const highest = Math.max(
     0,
-    ...candidates.map(({ reading }) => (reading !== null && isActionable(reading) ? reading.pressure : 0)),
+    ...candidates.map(({ reading }) => (reading !== null && isActionable(reading) ? pressureOf(reading) : 0)),
   );
   const able = hot.filter(({ backOff }) => !isBackingOff(backOff, monotonicMs));
   const due = new Set(toPressureTier(highest) === "critical" ? able : able.slice(0, 1));
@@ -58,10 +60,26 @@ export function decideRelief(
     return {
       name,
       action: "evict",
-      wantBytes: wantedBytes(reading.usedBytes, reading.capacityBytes, policy),
+      ...toWanted(reading, policy),
       reading,
     };
   });
+}
+
+function pressureOf(reading: PoolReading | null): number {
+  return reading === null ? 0 : toBindingPressure(reading).pressure;
+}
+
+/** What is short is wanted, bytes or inodes; usually both aren't. */
+function toWanted(
+  { usedBytes, capacityBytes, pressure, inodes }: PoolReading,
+  policy: PoolPolicy,
+): { readonly wantBytes: number; readonly wantInodes: number } {
+  const isShort = inodes && toBindingPressure({ pressure: 0, inodes }).pressure >= policy.actAbove;
+  const wantInodes = isShort ? wantedBytes(inodes.usedInodes, inodes.capacityInodes, policy) : 0;
+  const wantBytes =
+    pressure >= policy.actAbove || wantInodes === 0 ? wantedBytes(usedBytes, capacityBytes, policy) : 0;
+  return { wantBytes, wantInodes };
 }
 
 function isActionable({ detected, capacityBytes, stale }: PoolReading): boolean {
@@ -76,7 +94,7 @@ function inactionReason(
   if (reading === null) return "unread";
   if (!reading.detected || reading.capacityBytes <= 0) return "undetected";
   if (reading.stale) return "stale";
-  if (reading.pressure < policy.actAbove) return "belowThreshold";
+  if (pressureOf(reading) < policy.actAbove) return "belowThreshold";
   if (isEvicting) return "evicting";
   if (isBackingOff(backOff, monotonicMs)) return "backingOff";
   return isDue ? null : "notTheWorst";

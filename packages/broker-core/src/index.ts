@@ -19,13 +19,14 @@ export {
   toPoolPolicy,
   wantedBytes,
 } from "./pool-policy.js";
-export { toPressure, toPressureTier } from "./pressure.js";
+export { type BindingPressure, toBindingPressure, toPressure, toPressureTier } from "./pressure.js";
 export { DEFAULT_TICK_MS, PressureBroker, type PressureBrokerOptions } from "./pressure-broker.js";
 export type { AlertSink, ReliefOutcome, ReliefRound } from "./relief.js";
 export type {
   EvictedItem,
   EvictionRequest,
   EvictionResult,
+  InodeUse,
   PoolCounters,
   PoolReading,
   ResourcePool,

@@ -3,6 +3,7 @@ import { checkReading } from "./check-reading.js";
 import type { Clock } from "./clock.js";
 import { PoolError } from "./pool-error.js";
 import type { PoolPolicy } from "./pool-policy.js";
+import { toBindingPressure } from "./pressure.js";
 import { ReadingHistory } from "./reading-history.js";
 import type { PoolReading, ResourcePool } from "./resource-pool.js";
 import { withDeadline } from "./with-deadline.js";
@@ -106,7 +107,7 @@ export class PoolSlot {
     this.reading = reading;
     this.history.add(reading, this.clock.monotonicMs());
     if (reading.stale) return;
-    const calm = reading.pressure < this.policy.actAbove;
+    const calm = toBindingPressure(reading).pressure < this.policy.actAbove;
     this.backOff = afterReading(this.backOff, {
       usedBytes: reading.usedBytes,
       capacityBytes: reading.capacityBytes,

@@ -153,26 +153,30 @@ export class PressureBroker {
 
   #start(
     slot: PoolSlot,
-    { wantBytes, reading }: Extract<ReliefDecision, { action: "evict" }>,
+    { wantBytes, wantInodes, reading }: Extract<ReliefDecision, { action: "evict" }>,
   ): Promise<ReliefOutcome> {
     this.#evicting.add(slot.pool);
-    const eviction = this.#evict(slot, wantBytes, reading);
+    const eviction = this.#evict(slot, { wantBytes, wantInodes }, reading);
     this.#evictions.add(eviction);
     void eviction.finally(() => this.#evictions.delete(eviction));
     return eviction;
   }
 
-  async #evict(slot: PoolSlot, wantBytes: number, trigger: PoolReading): Promise<ReliefOutcome> {
+  async #evict(
+    slot: PoolSlot,
+    wanted: { readonly wantBytes: number; readonly wantInodes: number },
+    trigger: PoolReading,
+  ): Promise<ReliefOutcome> {
     const outcome = await runEviction({
       slot,
-      wantBytes,
+      ...wanted,
       trigger,
       clock: this.#clock,
       deadlineMs: this.#evictionDeadlineMs,
     });
     this.#evicting.delete(slot.pool);
     slot.backOff = afterRound(slot.backOff, {
-      wantedBytes: wantBytes,
+      wantedBytes: wanted.wantBytes,
       freedBytes: outcome.freedBytes,
       usedBytesAfter: outcome.after?.usedBytes ?? trigger.usedBytes,
       failed: outcome.error !== null,

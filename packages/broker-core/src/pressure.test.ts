@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { toPressure, toPressureTier } from "./index.js";
+import { toBindingPressure, toPressure, toPressureTier } from "./index.js";
 
 describe("toPressure", () => {
   it.each([
@@ -30,5 +30,16 @@ describe("toPressureTier", () => {
     [1.5, "critical"],
   ])("%d is %s", (pressure, tier) => {
     expect(toPressureTier(pressure)).toBe(tier);
+  });
+});
+
+describe("toBindingPressure", () => {
+  it("is the higher one, and bytes where both are equal or there are no inodes", () => {
+    const inodes = { usedInodes: 9, capacityInodes: 10 };
+    expect(toBindingPressure({ pressure: 0.5, inodes })).toEqual({ binds: "inodes", pressure: 0.9 });
+    expect(toBindingPressure({ pressure: 0.9, inodes })).toEqual({ binds: "bytes", pressure: 0.9 });
+    expect(toBindingPressure({ pressure: 0.5, inodes: null })).toEqual({ binds: "bytes", pressure: 0.5 });
+    const none = { usedInodes: 0, capacityInodes: 0 };
+    expect(toBindingPressure({ pressure: 0.5, inodes: none })).toEqual({ binds: "bytes", pressure: 0.5 });
   });
 });

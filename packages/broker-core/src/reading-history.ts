@@ -1,4 +1,5 @@
 import type { PressureTrend } from "@continuum/wire-types";
+import { toBindingPressure } from "./pressure.js";
 import type { PoolReading } from "./resource-pool.js";
 
 interface Sample {
@@ -22,7 +23,11 @@ export class ReadingHistory {
       this.#samples = [];
       return;
     }
-    this.#samples.push({ monotonicMs, usedBytes: reading.usedBytes, pressure: reading.pressure });
+    this.#samples.push({
+      monotonicMs,
+      usedBytes: reading.usedBytes,
+      pressure: toBindingPressure(reading).pressure,
+    });
     const first = this.#samples.findIndex((sample) => sample.monotonicMs >= monotonicMs - KEPT_MS);
     const drop = Math.max(first, this.#samples.length - KEPT_SAMPLES);
     // Cut now and then, not at every reading: each sample is moved a bounded number of times.

@@ -15,6 +15,7 @@ export interface PoolCounters {
  *
  * `capacityBytes: 0` with `detected: false` means "not under management": such a pool is neither alerted nor acted on.
  * `pressure` is `usedBytes / capacityBytes`, never clamped, 0 when the capacity is 0.
+ * `inodes` stands beside the bytes where the pool is a filesystem that can run out of them: the higher pressure counts.
  * `stale` says that this is an earlier reading, given again because a new one couldn't be had: nothing is evicted on it.
  */
 export interface PoolReading {
@@ -23,13 +24,24 @@ export interface PoolReading {
   readonly capacityBytes: number;
   readonly usedBytes: number;
   readonly pressure: number;
+  readonly inodes?: InodeUse | null;
   readonly stale: boolean;
   readonly counters: PoolCounters;
 }
 
-/** A request to free at least `wantBytes`; the pool stops as soon as it has, or when `signal` aborts. */
+/** How many files a filesystem holds, and how many it can. */
+export interface InodeUse {
+  readonly usedInodes: number;
+  readonly capacityInodes: number;
+}
+
+/**
+ * A request to free at least `wantBytes`, and `wantInodes` where the pool runs out of those; the pool stops as soon as
+ * it has, or when `signal` aborts.
+ */
 export interface EvictionRequest {
   readonly wantBytes: number;
+  readonly wantInodes?: number;
   readonly signal: AbortSignal;
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.js";
 import type { PoolSlot } from "./pool-slot.js";
-import { toPressureTier } from "./pressure.js";
+import { toBindingPressure, toPressureTier } from "./pressure.js";
 import type { ReliefOutcome } from "./relief.js";
 import type { EvictionResult, PoolReading } from "./resource-pool.js";
 
@@ -11,6 +11,7 @@ const LAST_READ_DEADLINE_MS = 500;
 export interface EvictionRun {
   readonly slot: PoolSlot;
   readonly wantBytes: number;
+  readonly wantInodes: number;
   /** The reading that triggered it: its pressure and severity are the alert's. */
   readonly trigger: PoolReading;
   readonly clock: Clock;
@@ -25,6 +26,7 @@ export interface EvictionRun {
 export async function runEviction({
   slot,
   wantBytes,
+  wantInodes,
   trigger,
   clock,
   deadlineMs,
@@ -41,11 +43,13 @@ export async function runEviction({
   };
   // A fresh reading right before: what others write or delete in between isn't counted as freed.
   const before = await attempt(() => readFresh(slot));
-  const result = before === null ? null : await attempt(() => evict(slot, wantBytes, clock, deadlineMs));
+  const result =
+    before === null ? null : await attempt(() => evict(slot, { wantBytes, wantInodes }, clock, deadlineMs));
   const after = before === null ? null : await attempt(() => readFresh(slot));
   const freedBytes = before === null || after === null ? 0 : Math.max(0, before.usedBytes - after.usedBytes);
   const endedAtMs = clock.nowMs();
   const error = errors[0] ?? null;
+  const { pressure } = toBindingPressure(trigger);
   return {
     pool: slot.pool.name,
     wantBytes,
@@ -64,8 +68,8 @@ export async function runEviction({
     endedAtMs,
     alert: {
       tierName: slot.pool.name,
-      pressure: trigger.pressure,
-      tier: toPressureTier(trigger.pressure),
+      pressure,
+      tier: toPressureTier(pressure),
       bytesFreed: freedBytes,
       // Without a measurement before it nothing is begun.
       actionTaken: before !== null,
@@ -83,7 +87,7 @@ async function readFresh(slot: PoolSlot): Promise<PoolReading> {
 
 async function evict(
   slot: PoolSlot,
-  wantBytes: number,
+  wanted: { readonly wantBytes: number; readonly wantInodes: number },
   clock: Clock,
   deadlineMs: number,
 ): Promise<EvictionResult> {
@@ -92,7 +96,7 @@ async function evict(
     deadline.abort(new Error(`eviction took longer than ${deadlineMs} ms`));
   }, deadlineMs);
   try {
-    return await slot.pool.evict({ wantBytes, signal: AbortSignal.any([deadline.signal, slot.retired]) });
+    return await slot.pool.evict({ ...wanted, signal: AbortSignal.any([deadline.signal, slot.retired]) });
   } finally {
     cancel();
   }

@@ -1,5 +1,5 @@
 import type { BrokerSnapshot, PoolView } from "@continuum/wire-types";
-import { toPressureTier } from "./pressure.js";
+import { toBindingPressure, toPressureTier } from "./pressure.js";
 import type { PoolReading } from "./resource-pool.js";
 
 /** Counters that a snapshot carries. */
@@ -30,12 +30,13 @@ export function toSnapshot(
 }
 
 function toPoolView(name: string, reading: PoolReading | null): PoolView {
-  const pressure = reading?.pressure ?? 0;
+  // The view's pressure is the one that decides; the stats' is of their own bytes.
+  const { pressure } = toBindingPressure(reading ?? { pressure: 0 });
   const stats = {
     name,
     totalBytes: reading?.usedBytes ?? 0,
     maxBytes: reading?.capacityBytes ?? 0,
-    pressure,
+    pressure: reading?.pressure ?? 0,
     ...(reading?.counters ?? noCounters),
   };
   return { name, pressure, tier: toPressureTier(pressure), stats };
