@@ -1,6 +1,8 @@
 import { COMMANDS } from "@continuum/wire-types";
 import { Command, CommanderError } from "commander";
+import type { DockerQuestion } from "./docker-report.js";
 import { parseParams } from "./parse-params.js";
+import { parseSize } from "./parse-size.js";
 import { UsageError } from "./usage-error.js";
 
 /** What every command of the CLI knows. */
@@ -18,15 +20,25 @@ export type CommandLine =
       readonly command: string;
       readonly params: Readonly<Record<string, unknown>>;
     } & GlobalOptions)
+  | ({ readonly kind: "docker"; readonly json: boolean; readonly question: DockerQuestion } & GlobalOptions)
   | { readonly kind: "print"; readonly text: string };
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** What deletes or pulls takes its time. */
+const ACTION_TIMEOUT_MS = 51_000;
+const POLICIES = ["conservative", "standard", "aggressive"] as const;
+const MAX_LISTED = 1_000;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 const EXAMPLES = `
 Examples:
   continuum status                                     how full every tier is
   continuum status --json | jq .dockerTier.pressure    the same for a program
+  continuum usage                                      who fills Docker's disk
+  continuum plan --policy standard --free 5GB          what would go, and why; deletes nothing
+  continuum apply PLAN                                 carry a plan out
+  continuum history                                    what was deleted, and how it comes back
+  continuum undo EVICTION                              pull back what an eviction deleted
   continuum call health-check                          any command of the core, its raw result
   continuum call system/resources --params '{"includeProcesses":true,"topN":3}'
   continuum --url /run/continuum/core.sock status      another core (or CONTINUUM_CORE_URL)
@@ -55,7 +67,7 @@ export function parseCommandLine(args: readonly string[], version: string): Comm
       "--url <URL>",
       "the core's endpoint: a path, unix:///PATH or tcp://HOST:PORT (CONTINUUM_CORE_URL)",
     )
-    .option("--timeout <MS>", "how long a request may take, in ms", String(DEFAULT_TIMEOUT_MS))
+    .option("--timeout <MS>", "how long a request may take, in ms (default: 10000; 51000 for apply and undo)")
     .version(version, "--version", "print the version")
     .helpOption("-h, --help", "print this help")
     .addHelpText("after", EXAMPLES)
@@ -68,6 +80,12 @@ export function parseCommandLine(args: readonly string[], version: string): Comm
     .action((options: { json?: true }) => {
       parsed.push({ kind: "status", json: options.json === true, ...toGlobals(program.opts()) });
     });
+  const docker = (question: DockerQuestion, json: boolean): void => {
+    const isAction = question.kind === "apply" || question.kind === "undo";
+    const globals = toGlobals(program.opts(), isAction ? ACTION_TIMEOUT_MS : DEFAULT_TIMEOUT_MS);
+    parsed.push({ kind: "docker", json, question, ...globals });
+  };
+  addDockerCommands(program, docker);
   program
     .command("call <COMMAND>")
     .description("run a command of the core and print its raw result")
@@ -93,8 +111,87 @@ export function parseCommandLine(args: readonly string[], version: string): Comm
   return commandLine;
 }
 
-function toGlobals(options: { url?: string; timeout?: string }): GlobalOptions {
-  const text = options.timeout ?? "";
+function addDockerCommands(program: Command, add: (question: DockerQuestion, json: boolean) => void): void {
+  program
+    .command("usage")
+    .description("show who fills Docker's disk, the largest first, and what nothing explains")
+    .option("--limit <N>", `how many entries, 1 to ${MAX_LISTED}`, "20")
+    .option("--fresh", "gather the figures anew, which may take a while")
+    .option("--json", "print one JSON object")
+    .action((options: { limit: string; fresh?: true; json?: true }) => {
+      const limit = toCount("--limit", options.limit);
+      add({ kind: "usage", limit, fresh: options.fresh === true }, options.json === true);
+    });
+  program
+    .command("plan")
+    .description("show what an eviction would delete and why; deletes nothing")
+    .option("--policy <POLICY>", `how much may be lost: ${POLICIES.join(", ")} (default: the core's own)`)
+    .option("--free <SIZE>", "how much to free, such as 5GB (default: down to the core's target)")
+    .option("--target <RATIO>", "the pressure to come down to, such as 0.5")
+    .option("--json", "print one JSON object")
+    .action((options: { policy?: string; free?: string; target?: string; json?: true }) => {
+      const { policy, free, target } = options;
+      const named = POLICIES.find((each) => each === policy) ?? null;
+      if (policy !== undefined && named === null) {
+        throw new UsageError(`--policy: got ${JSON.stringify(policy)}, expected ${POLICIES.join(", ")}`);
+      }
+      if (free !== undefined && target !== undefined) {
+        throw new UsageError("--free and --target can't be given together");
+      }
+      const wantBytes = free === undefined ? null : parseSize("--free", free);
+      const question = { kind: "plan", policy: named, wantBytes, target: toRatio(target) } as const;
+      add(question, options.json === true);
+    });
+  program
+    .command("apply <PLAN>")
+    .description("carry a plan out: delete what is in it and nothing else")
+    .option("--json", "print one JSON object")
+    .action((planId: string, options: { json?: true }) => {
+      add({ kind: "apply", planId }, options.json === true);
+    });
+  program
+    .command("history")
+    .description("show the ledger: what was deleted, why, and how it comes back")
+    .option("--limit <N>", `how many lines, 1 to ${MAX_LISTED}`, "50")
+    .option("--eviction <ID>", "only the lines of this eviction")
+    .option("--json", "print one JSON object")
+    .action((options: { limit: string; eviction?: string; json?: true }) => {
+      const limit = toCount("--limit", options.limit);
+      add({ kind: "history", limit, evictionId: options.eviction ?? null }, options.json === true);
+    });
+  program
+    .command("undo [EVICTION]")
+    .description("pull back what an eviction deleted, tagged as before; says what can't be had back")
+    .option("--image <IMAGE>", "one image in place of an eviction: its id, tag or digest reference")
+    .option("--json", "print one JSON object")
+    .action((evictionId: string | undefined, options: { image?: string; json?: true }) => {
+      const { image } = options;
+      if ((evictionId === undefined) === (image === undefined)) {
+        throw new UsageError("undo takes either an eviction's id or --image (see continuum history)");
+      }
+      const what = evictionId === undefined ? { image: image ?? "" } : { evictionId };
+      add({ kind: "undo", what }, options.json === true);
+    });
+}
+
+function toCount(flag: string, text: string): number {
+  const value = /^\d+$/u.test(text) ? Number(text) : 0;
+  if (value >= 1 && value <= MAX_LISTED) return value;
+  throw new UsageError(`${flag}: got ${JSON.stringify(text)}, expected 1 to ${MAX_LISTED}`);
+}
+
+function toRatio(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const value = /^(?:\d+(?:\.\d*)?|\.\d+)$/u.test(text) ? Number(text) : -1;
+  if (value >= 0 && value <= 1) return value;
+  throw new UsageError(`--target: got ${JSON.stringify(text)}, expected a ratio from 0 to 1`);
+}
+
+function toGlobals(
+  options: { url?: string; timeout?: string },
+  defaultTimeoutMs = DEFAULT_TIMEOUT_MS,
+): GlobalOptions {
+  const text = options.timeout ?? String(defaultTimeoutMs);
   const timeoutMs = /^\d+$/u.test(text) ? Number(text) : 0;
   if (timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS) {
     throw new UsageError(`--timeout: got ${JSON.stringify(text)}, expected 1 to ${MAX_TIMEOUT_MS} ms`);

@@ -1,5 +1,7 @@
 import { connectCore, type RustCoreIPCClient } from "@continuum/ipc-client";
 import { type CommandLine, parseCommandLine } from "./command-line.js";
+import { dockerLines } from "./docker-lines.js";
+import { askDocker, isDone } from "./docker-report.js";
 import { toErrorReport } from "./error-report.js";
 import { EXIT_CODE } from "./exit-code.js";
 import { statusLines, type StatusStyle } from "./status-lines.js";
@@ -32,7 +34,7 @@ export async function runCli(context: CliContext): Promise<number> {
   try {
     const commandLine = parseCommandLine(context.args, readVersion());
     if (commandLine.kind === "print") context.stdout.write(commandLine.text);
-    else await withCore(commandLine, context);
+    else if (!(await withCore(commandLine, context))) return EXIT_CODE.failed;
     return EXIT_CODE.ok;
   } catch (error) {
     const report = toErrorReport(error);
@@ -42,10 +44,11 @@ export async function runCli(context: CliContext): Promise<number> {
   }
 }
 
+/** False when the core did what was asked, and it failed. */
 async function withCore(
   commandLine: Exclude<CommandLine, { kind: "print" }>,
   context: CliContext,
-): Promise<void> {
+): Promise<boolean> {
   const { url, timeoutMs } = commandLine;
   await using client = connectCore({
     url: url ?? undefined,
@@ -56,11 +59,18 @@ async function withCore(
   });
   if (commandLine.kind === "call") {
     await call(client, commandLine, context);
-    return;
+    return true;
+  }
+  if (commandLine.kind === "docker") {
+    const report = await askDocker(client, commandLine.question, timeoutMs, context.signal);
+    const lines = commandLine.json ? [JSON.stringify(report.value)] : dockerLines(report);
+    context.stdout.write(lines.map((line) => `${line}\n`).join(""));
+    return isDone(report);
   }
   const report = await readStatus(client, context.signal);
   const lines = commandLine.json ? [JSON.stringify(report)] : statusLines(report, toStyle(context));
   context.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  return true;
 }
 
 async function call(

@@ -64,3 +64,176 @@ export function startCore(script: CoreScript): Promise<ScriptedPeer> {
     }
   });
 }
+
+const AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+const journal = {
+  watching: true,
+  durable: false,
+  watchedSinceMs: AT_MS,
+  gapCount: 0,
+  lastGapUntilMs: null,
+  imageCount: 3,
+  problem: null,
+};
+
+const entry = {
+  kind: "image",
+  id: "sha256:1",
+  name: "app:1",
+  reason: "nobody uses it",
+  rule: "unusedImage",
+};
+
+/** A core that answers everything about Docker's disk. */
+export const DOCKER_CORE: CoreScript = {
+  "system/docker-tier-usage": {
+    atMs: AT_MS,
+    ageMs: 4_000,
+    isRefreshing: false,
+    error: null,
+    reading: {
+      atMs: AT_MS,
+      path: "/var/lib/docker",
+      source: "engineRoot",
+      stale: false,
+      usedBytes: 970_000_000,
+      capacityBytes: 1_000_000_000,
+      pressure: 0.97,
+      usedInodes: 12,
+      capacityInodes: 100,
+      inodePressure: 0.12,
+      binds: "bytes",
+    },
+    categories: [
+      { kind: "image", count: 3, bytes: 700_000_000, unknownCount: 0 },
+      { kind: "volume", count: 1, bytes: null, unknownCount: 1 },
+    ],
+    accountedBytes: 950_000_000,
+    unexplainedBytes: 20_000_000,
+    entries: [
+      {
+        kind: "image",
+        id: "sha256:1",
+        name: "app:1",
+        sizeBytes: 500_000_000,
+        uniqueBytes: 400_000_000,
+        sharedBytes: 100_000_000,
+        inUse: false,
+        createdAtMs: AT_MS,
+        lastUsedAtMs: AT_MS,
+        useCount: 3,
+      },
+    ],
+    omittedCount: 7,
+    journal,
+  },
+  "system/docker-evict-plan": {
+    planId: "p1",
+    createdAtMs: AT_MS,
+    expiresAtMs: AT_MS + 900_000,
+    policy: "standard",
+    wantBytes: 370_000_000,
+    usedBytes: 970_000_000,
+    capacityBytes: 1_000_000_000,
+    pressure: 0.97,
+    expectedBytes: 400_000_000,
+    expectedUsedBytes: 570_000_000,
+    expectedPressure: 0.57,
+    shortfallBytes: 0,
+    spareBytes: 0,
+    entries: [
+      {
+        ...entry,
+        position: 0,
+        references: ["app:1"],
+        expectedBytes: 400_000_000,
+        lastUsedAtMs: null,
+        restoreReference: "r/app@sha256:1",
+      },
+    ],
+    protectedEntries: [
+      {
+        kind: "image",
+        id: "sha256:2",
+        name: "db:1",
+        sizeBytes: null,
+        rule: "inUse",
+        reason: "a container uses it",
+      },
+    ],
+    protectedCount: 1,
+  },
+  "system/docker-evict-apply": {
+    evictionId: "e1",
+    planId: "p1",
+    policy: "standard",
+    state: "finished",
+    startedAtMs: AT_MS,
+    endedAtMs: AT_MS + 1_000,
+    claimedBytes: 400_000_000,
+    measuredBytes: 398_000_000,
+    outcomes: [
+      {
+        kind: "image",
+        id: "sha256:1",
+        name: "app:1",
+        outcome: "deleted",
+        detail: null,
+        claimedBytes: 400_000_000,
+        measuredBytes: 398_000_000,
+      },
+    ],
+    note: null,
+  },
+  "system/docker-evict-history": {
+    records: [
+      {
+        ...entry,
+        sequence: 2,
+        atMs: AT_MS,
+        evictionId: "e1",
+        planId: "p1",
+        cause: "plan",
+        policy: "standard",
+        references: ["app:1"],
+        digests: ["r/app@sha256:1"],
+        outcome: "deleted",
+        detail: null,
+        claimedBytes: 400_000_000,
+        measuredBytes: 398_000_000,
+        restoreReference: "r/app@sha256:1",
+      },
+    ],
+    nextBeforeSequence: null,
+    durable: true,
+  },
+  "system/docker-evict-undo": {
+    undoId: "u1",
+    state: "finished",
+    startedAtMs: AT_MS,
+    endedAtMs: AT_MS + 1_000,
+    restoredCount: 1,
+    outcomes: [
+      {
+        kind: "image",
+        id: "sha256:1",
+        name: "app:1",
+        outcome: "restored",
+        reference: "r/app@sha256:1",
+        references: ["app:1"],
+        detail: null,
+      },
+      {
+        kind: "container",
+        id: "c1",
+        name: "old",
+        outcome: "impossible",
+        reference: null,
+        references: [],
+        detail: "its writable layer is gone",
+      },
+    ],
+    note: null,
+  },
+};
