@@ -1,5 +1,5 @@
-/** The newest API that the calls here were written for: later ones drop fields that they read. */
-const NEWEST_API_VERSION = "1.51";
+/** The newest API whose documentation the calls here were held against. */
+const NEWEST_API_VERSION = "1.55";
 
 /** Below this the engine prunes build cache without regard to what is to be kept. */
 export const OLDEST_API_VERSION = "1.39";

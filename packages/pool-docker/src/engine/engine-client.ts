@@ -1,45 +1,44 @@
-import { type Clock, PoolError, type PoolErrorCode } from "@continuum/broker-core";
+import { type Clock, PoolError } from "@continuum/broker-core";
 import { z } from "zod";
 import type { DockerEndpoint } from "../docker-host.js";
-import { compareApiVersions, isApiVersion, negotiateApiVersion, OLDEST_API_VERSION } from "./api-version.js";
+import { compareApiVersions } from "./api-version.js";
+import { type EngineDiskUsage, parseBuildCache, parseDiskUsage } from "./disk-usage.js";
+import { type EngineEvent, toEngineEvent } from "./engine-events.js";
+import { EngineHttp, PROBE_DEADLINE_MS, toErrorCode } from "./engine-http.js";
 import {
   type BuildCacheRecord,
   type BuildPruneResult,
-  buildCacheUsageSchema,
   buildPruneSchema,
+  containerInspectSchema,
   containerListSchema,
   type EngineContainer,
+  type EngineContainerDetail,
+  type EngineHistoryLine,
   type EngineImage,
   type EngineImageDetail,
   type EngineInfo,
   engineInfoSchema,
+  imageHistorySchema,
   imageInspectSchema,
   imageListSchema,
   imageRemoveSchema,
 } from "./engine-replies.js";
-import { type HttpRequest, HttpTransport } from "./http-transport.js";
 
-const PROBE_DEADLINE_MS = 2_000;
 const LIST_DEADLINE_MS = 30_000;
 const DISK_USAGE_DEADLINE_MS = 60_000;
 /** Deleting large layers from a slow disk takes its time. */
 const DELETE_DEADLINE_MS = 180_000;
-
-/** What is sent of a prune of build cache. */
-export interface BuildPruneOptions {
-  /** The cache is left at this size, or just below it. */
-  readonly keepBytes: number;
-  /** Only what wasn't used for so long; 0 for no such condition. */
-  readonly unusedForMs: number;
-}
+/** A registry that sends nothing for so long is given up. */
+const PULL_IDLE_MS = 60_000;
+/** So many ids fit into a URL. */
+const MAX_PRUNE_IDS = 64;
 
 /** The calls that are used of the Docker Engine API. All failures are PoolErrors. */
 export class EngineClient {
-  readonly #http: HttpTransport;
-  #version: string | null = null;
+  readonly #http: EngineHttp;
 
   constructor(endpoint: DockerEndpoint, clock: Clock) {
-    this.#http = new HttpTransport(endpoint, clock);
+    this.#http = new EngineHttp(endpoint, clock);
   }
 
   /** For messages: `Docker engine at unix:///...`. */
@@ -48,50 +47,60 @@ export class EngineClient {
   }
 
   /** Asks for the version to speak and keeps to it, until the engine was away in between. */
-  async negotiate(signal?: AbortSignal): Promise<string> {
-    if (this.#version !== null) return this.#version;
-    const request = { method: "GET", path: "/_ping", deadlineMs: PROBE_DEADLINE_MS, signal } as const;
-    const { status, headers, text } = await this.#http.request(request);
-    const offered = headers["api-version"];
-    if (status >= 400) throw this.#failure(request, status, text);
-    if (typeof offered !== "string" || !isApiVersion(offered)) {
-      throw new PoolError("protocol", `${this.name} doesn't say which API it speaks: is it an engine?`);
-    }
-    if (compareApiVersions(offered, OLDEST_API_VERSION) < 0) {
-      throw new PoolError(
-        "protocol",
-        `${this.name} speaks API ${offered}; at least ${OLDEST_API_VERSION} is needed`,
-      );
-    }
-    this.#version = negotiateApiVersion(offered);
-    return this.#version;
+  negotiate(signal?: AbortSignal): Promise<string> {
+    return this.#http.negotiate(signal);
   }
 
   /** Who the engine is and where it keeps its data. */
   info(signal?: AbortSignal): Promise<EngineInfo> {
-    return this.#call("GET", "/info", {}, PROBE_DEADLINE_MS, engineInfoSchema, signal);
+    return this.#http.json(
+      { method: "GET", path: "/info", deadlineMs: PROBE_DEADLINE_MS, signal },
+      engineInfoSchema,
+    );
   }
 
-  /** Every container, running or not. */
-  containers(signal?: AbortSignal): Promise<readonly EngineContainer[]> {
-    return this.#call("GET", "/containers/json", { all: "1" }, LIST_DEADLINE_MS, containerListSchema, signal);
+  /** Every container, running or not; with sizes it walks through all that they wrote. */
+  containers(
+    signal?: AbortSignal,
+    { withSizes = false }: { readonly withSizes?: boolean } = {},
+  ): Promise<readonly EngineContainer[]> {
+    const query = { all: "1", ...(withSizes ? { size: "1" } : {}) };
+    const deadlineMs = withSizes ? DISK_USAGE_DEADLINE_MS : LIST_DEADLINE_MS;
+    return this.#http.json(
+      { method: "GET", path: "/containers/json", query, deadlineMs, signal },
+      containerListSchema,
+    );
+  }
+
+  /** One container in detail; PoolError `notFound` when it is gone. */
+  containerInspect(id: string, signal?: AbortSignal): Promise<EngineContainerDetail> {
+    const path = `/containers/${toPathName(id)}/json`;
+    return this.#http.json(
+      { method: "GET", path, deadlineMs: LIST_DEADLINE_MS, signal },
+      containerInspectSchema,
+    );
+  }
+
+  /** Removes a stopped container, never by force, and never its volumes; `conflict` when it runs. */
+  async containerRemove(id: string, signal?: AbortSignal): Promise<void> {
+    const query = { v: "0", force: "0", link: "0" };
+    const path = `/containers/${toPathName(id)}`;
+    await this.#http.text({ method: "DELETE", path, query, deadlineMs: DELETE_DEADLINE_MS, signal });
   }
 
   /** Every image, tagged or not, with those that others are built on. */
   images(signal?: AbortSignal): Promise<readonly EngineImage[]> {
-    return this.#call("GET", "/images/json", { all: "1" }, LIST_DEADLINE_MS, imageListSchema, signal);
+    const query = { all: "1" };
+    return this.#http.json(
+      { method: "GET", path: "/images/json", query, deadlineMs: LIST_DEADLINE_MS, signal },
+      imageListSchema,
+    );
   }
 
   /** One image in detail; PoolError `notFound` when it is gone. */
   imageInspect(image: string, signal?: AbortSignal): Promise<EngineImageDetail> {
-    return this.#call(
-      "GET",
-      `/images/${toPathName(image)}/json`,
-      {},
-      LIST_DEADLINE_MS,
-      imageInspectSchema,
-      signal,
-    );
+    const path = `/images/${toPathName(image)}/json`;
+    return this.#http.json({ method: "GET", path, deadlineMs: LIST_DEADLINE_MS, signal }, imageInspectSchema);
   }
 
   /**
@@ -101,7 +110,8 @@ export class EngineClient {
   async imageRemove(image: string, signal?: AbortSignal): Promise<readonly string[]> {
     const query = { force: "0", noprune: "0" };
     const path = `/images/${toPathName(image)}`;
-    const said = await this.#call("DELETE", path, query, DELETE_DEADLINE_MS, imageRemoveSchema, signal);
+    const call = { method: "DELETE", path, query, deadlineMs: DELETE_DEADLINE_MS, signal } as const;
+    const said = await this.#http.json(call, imageRemoveSchema);
     return said.flatMap(({ Deleted }) => (typeof Deleted === "string" ? [Deleted] : []));
   }
 
@@ -109,34 +119,103 @@ export class EngineClient {
   async tag(image: string, reference: string, signal?: AbortSignal): Promise<void> {
     const colon = reference.lastIndexOf(":");
     const query = { repo: reference.slice(0, colon), tag: reference.slice(colon + 1) };
-    await this.#send("POST", `/images/${toPathName(image)}/tag`, query, LIST_DEADLINE_MS, signal);
+    const path = `/images/${toPathName(image)}/tag`;
+    await this.#http.text({ method: "POST", path, query, deadlineMs: LIST_DEADLINE_MS, signal });
   }
 
-  /** Every record of build cache. Slow on large hosts: before API 1.42 the engine computes all else with it. */
-  async buildCache(signal?: AbortSignal): Promise<readonly BuildCacheRecord[]> {
-    const isTyped = compareApiVersions(await this.negotiate(signal), "1.42") >= 0;
-    const query = isTyped ? { type: "build-cache" } : {};
-    const deadlineMs = DISK_USAGE_DEADLINE_MS;
-    return (await this.#call("GET", "/system/df", query, deadlineMs, buildCacheUsageSchema, signal))
-      .BuildCache;
+  /** The lines of an image's history, from the base up. */
+  async imageHistory(image: string, signal?: AbortSignal): Promise<readonly EngineHistoryLine[]> {
+    const path = `/images/${toPathName(image)}/history`;
+    const call = { method: "GET", path, deadlineMs: LIST_DEADLINE_MS, signal } as const;
+    const newestFirst = await this.#http.json(call, imageHistorySchema);
+    return newestFirst
+      .map(({ CreatedBy, Size, Created }) => ({
+        createdBy: CreatedBy,
+        sizeBytes: Size,
+        createdAtMs: typeof Created === "number" && Created > 0 ? Math.round(Created * 1000) : null,
+      }))
+      .reverse();
   }
 
-  /** Deletes build cache, least recently used first, record by record until what is left fits. */
-  async buildPrune(
-    { keepBytes, unusedForMs }: BuildPruneOptions,
-    signal?: AbortSignal,
-  ): Promise<BuildPruneResult> {
-    const keep = String(keepBytes);
-    const isRenamed = compareApiVersions(await this.negotiate(signal), "1.48") >= 0;
+  /**
+   * Pulls an image by a reference with a digest. A reply of 200 is no success by itself: what the engine says in its
+   * stream counts. PoolError `notFound`, `denied`, `noSpace`, `timeout` after a minute without a byte, or `failed`.
+   */
+  async imagePull({
+    reference,
+    signal,
+  }: {
+    readonly reference: string;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<void> {
+    toPathName(reference);
+    const call = { method: "POST", path: "/images/create", query: { fromImage: reference } } as const;
+    const stream = await this.#http.stream({ ...call, deadlineMs: PULL_IDLE_MS, signal });
+    for await (const line of stream.lines({ idleMs: PULL_IDLE_MS })) {
+      const said = toPullError(line);
+      if (said === null) continue;
+      const isMissing = /manifest unknown|not found|does not exist/iu.test(said);
+      const isDenied = /denied|unauthorized|authentication required/iu.test(said);
+      const code = isMissing ? "notFound" : isDenied ? "denied" : toErrorCode(500, said);
+      throw new PoolError(code, `${this.name}, pull of ${reference}: ${said}`);
+    }
+  }
+
+  /**
+   * Follows what happens to containers and images from now on, or from `sinceMs` as far as the engine remembers (256
+   * events at most). Resolves once it is being followed; ends by the signal, and throws a PoolError when the engine ends
+   * it.
+   */
+  async events({
+    sinceMs = null,
+    signal,
+  }: {
+    readonly sinceMs?: number | null;
+    readonly signal: AbortSignal;
+  }): Promise<AsyncGenerator<EngineEvent, void, void>> {
     const query = {
-      all: "1",
-      // Both from 1.48 on: what is kept at least and at most are the same here.
-      ...(isRenamed ? { "reserved-space": keep, "max-used-space": keep } : { "keep-storage": keep }),
-      ...(unusedForMs > 0
-        ? { filters: JSON.stringify({ until: [`${Math.ceil(unusedForMs / 1000)}s`] }) }
-        : {}),
+      filters: JSON.stringify({ type: ["container", "image"] }),
+      ...(sinceMs === null ? {} : { since: (sinceMs / 1000).toFixed(9) }),
     };
-    return await this.#call("POST", "/build/prune", query, DELETE_DEADLINE_MS, buildPruneSchema, signal);
+    const call = { method: "GET", path: "/events", query, deadlineMs: LIST_DEADLINE_MS, signal } as const;
+    const stream = await this.#http.stream(call);
+    return toEvents(stream.lines(), this.name);
+  }
+
+  /** Who holds what of the engine's disk: walks through all of it, so it takes from seconds to minutes on a big host. */
+  async diskUsage(signal?: AbortSignal): Promise<EngineDiskUsage> {
+    const isNew = compareApiVersions(await this.negotiate(signal), "1.52") >= 0;
+    const value = await this.#diskUsage(isNew ? { verbose: "1" } : {}, signal);
+    return parseDiskUsage(value, this.name);
+  }
+
+  /**
+   * Every record of build cache; null when the engine doesn't say. Slow on large hosts: before API 1.42 the engine
+   * computes all else with it.
+   */
+  async buildCache(signal?: AbortSignal): Promise<readonly BuildCacheRecord[] | null> {
+    const version = await this.negotiate(signal);
+    const query = {
+      ...(compareApiVersions(version, "1.42") >= 0 ? { type: "build-cache" } : {}),
+      ...(compareApiVersions(version, "1.52") >= 0 ? { verbose: "1" } : {}),
+    };
+    return parseBuildCache(await this.#diskUsage(query, signal), this.name);
+  }
+
+  /**
+   * Deletes exactly these records of build cache, as far as nothing that stays was made from them.
+   *
+   * The engine's filter `id` takes one value and holds it against the ids as a regular expression: all of them go into
+   * one, anchored at both ends. Nothing of the prune's other parameters, whose names change with the version, is needed.
+   */
+  async buildPruneIds(ids: readonly string[], signal?: AbortSignal): Promise<BuildPruneResult> {
+    if (ids.length === 0 || ids.length > MAX_PRUNE_IDS) throw new RangeError(`${ids.length} records at once`);
+    for (const id of ids) {
+      if (!/^[a-z0-9]{1,128}$/u.test(id)) throw new PoolError("protocol", `"${id}" is no record's id`);
+    }
+    const filters = JSON.stringify({ id: [`"^(${ids.join("|")})$"`] });
+    const call = { method: "POST", path: "/build/prune", query: { all: "1", filters } } as const;
+    return await this.#http.json({ ...call, deadlineMs: DELETE_DEADLINE_MS, signal }, buildPruneSchema);
   }
 
   /** Ends all connections; calls in flight fail. */
@@ -144,66 +223,9 @@ export class EngineClient {
     return this.#http.close();
   }
 
-  async #call<T>(
-    method: HttpRequest["method"],
-    path: string,
-    query: Readonly<Record<string, string>>,
-    deadlineMs: number,
-    schema: z.ZodType<T>,
-    signal: AbortSignal | undefined,
-  ): Promise<T> {
-    const text = await this.#send(method, path, query, deadlineMs, signal);
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch (cause) {
-      throw new PoolError("protocol", `${this.name}, ${method} ${path}: the reply is no JSON`, { cause });
-    }
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    const why = z.prettifyError(parsed.error).replaceAll("\n", " ").slice(0, 300);
-    throw new PoolError("protocol", `${this.name}, ${method} ${path}: unexpected reply: ${why}`, {
-      cause: parsed.error,
-    });
-  }
-
-  async #send(
-    method: HttpRequest["method"],
-    path: string,
-    query: Readonly<Record<string, string>>,
-    deadlineMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<string> {
-    const search = new URLSearchParams(query).toString();
-    for (let isRetry = false; ; isRetry = true) {
-      const version = await this.#guarded(() => this.negotiate(signal));
-      const versioned = `/v${version}${path}${search === "" ? "" : `?${search}`}`;
-      const request = { method, path: versioned, deadlineMs, signal };
-      const { status, text } = await this.#guarded(() => this.#http.request(request));
-      if (status < 400) return text;
-      // Another engine took this one's place without a connection ever having been refused.
-      const isOtherVersion = status === 400 && /client version .* too (new|old)/i.test(text);
-      if (isOtherVersion) this.#version = null;
-      if (!isOtherVersion || isRetry) throw this.#failure(request, status, text);
-    }
-  }
-
-  /** After a broken connection another engine may answer: its version is asked for anew. */
-  async #guarded<T>(run: () => Promise<T>): Promise<T> {
-    try {
-      return await run();
-    } catch (error) {
-      if (error instanceof PoolError && error.code !== "aborted") this.#version = null;
-      throw error;
-    }
-  }
-
-  #failure({ method, path }: Pick<HttpRequest, "method" | "path">, status: number, text: string): PoolError {
-    const said = toErrorMessage(text);
-    return new PoolError(
-      toErrorCode(status, said),
-      `${this.name}, ${method} ${path.replace(/\?.*/, "")}: ${said} (HTTP ${status})`,
-    );
+  #diskUsage(query: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<unknown> {
+    const call = { method: "GET", path: "/system/df", query, deadlineMs: DISK_USAGE_DEADLINE_MS } as const;
+    return this.#http.json({ ...call, signal }, z.unknown());
   }
 }
 
@@ -213,19 +235,26 @@ function toPathName(image: string): string {
   throw new PoolError("protocol", `"${image}" is neither an image's id nor a reference`);
 }
 
-function toErrorCode(status: number, said: string): PoolErrorCode {
-  if (/no space left on device/i.test(said)) return "noSpace";
-  if (status === 404) return "notFound";
-  if (status === 409) return "conflict";
-  return status === 401 || status === 403 ? "denied" : "failed";
+/** What a line of a pull says went wrong; null for progress. */
+function toPullError(line: string): string | null {
+  try {
+    const parsed = z
+      .object({ error: z.string().nullish(), errorDetail: z.object({ message: z.string() }).nullish() })
+      .safeParse(JSON.parse(line));
+    if (!parsed.success) return null;
+    return parsed.data.errorDetail?.message ?? parsed.data.error ?? null;
+  } catch (cause) {
+    throw new PoolError("protocol", "the engine's progress of a pull is no JSON", { cause });
+  }
 }
 
-function toErrorMessage(text: string): string {
-  try {
-    const parsed = z.object({ message: z.string() }).safeParse(JSON.parse(text));
-    if (parsed.success) return parsed.data.message.slice(0, 500);
-  } catch {
-    // Not JSON: the text itself is the message.
+async function* toEvents(
+  lines: AsyncIterable<string>,
+  name: string,
+): AsyncGenerator<EngineEvent, void, void> {
+  for await (const line of lines) {
+    const event = toEngineEvent(line, name);
+    if (event !== null) yield event;
   }
-  return text.trim().slice(0, 500) || "no message";
+  throw new PoolError("unreachable", `${name} ended the stream of its events`);
 }

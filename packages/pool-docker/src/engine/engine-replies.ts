@@ -2,12 +2,15 @@ import { z } from "zod";
 
 /** What is read of the engine's replies. Unknown keys pass; a missing or absurd figure doesn't become a zero. */
 
-const bytes = z.number().int().nonnegative();
-const nullableRecord = z
+/** Whole bytes; a negative or absurd figure is an error, not a zero. */
+export const bytes = z.number().int().nonnegative();
+/** A map of texts; Go writes an empty one as null. */
+export const stringRecord = z
   .record(z.string(), z.string())
   .nullish()
   .transform((labels) => labels ?? {});
-const references = z
+/** Tags, or references by digest. */
+export const references = z
   .array(z.string())
   .nullish()
   // The engine writes `<none>:<none>` for what isn't there.
@@ -32,7 +35,33 @@ export const engineInfoSchema = z.object({
 });
 
 export const containerListSchema = z.array(
-  z.object({ Id: z.string().min(1), Image: z.string(), ImageID: z.string(), State: z.string().nullish() }),
+  z.object({
+    Id: z.string().min(1),
+    Names: z.array(z.string()).nullish(),
+    Image: z.string(),
+    ImageID: z.string(),
+    State: z.string().nullish(),
+    /** Unix seconds. */
+    Created: z.number().nullish(),
+    Labels: stringRecord,
+    /** Only where it was asked for; left out where nothing was written. */
+    SizeRw: z.number().int().nullish(),
+    SizeRootFs: z.number().int().nullish(),
+  }),
+);
+
+export const containerInspectSchema = z.object({
+  Id: z.string().min(1),
+  Name: z.string(),
+  Image: z.string(),
+  Created: time,
+  LogPath: z.string().nullish(),
+  State: z.object({ Status: z.string(), StartedAt: time, FinishedAt: time }),
+  Config: z.object({ Image: z.string().nullish(), Labels: stringRecord }).nullish(),
+});
+
+export const imageHistorySchema = z.array(
+  z.object({ CreatedBy: z.string(), Size: bytes, Created: z.number().nullish() }),
 );
 
 export const imageListSchema = z.array(
@@ -44,7 +73,7 @@ export const imageListSchema = z.array(
       .transform((id) => id ?? ""),
     /** Unix seconds of the build; 0 or less when the image doesn't say. */
     Created: z.number(),
-    Labels: nullableRecord,
+    Labels: stringRecord,
     RepoTags: references,
     RepoDigests: references,
     Size: bytes,
@@ -59,24 +88,23 @@ export const imageInspectSchema = z.object({
   RootFS: z.object({ Layers: z.array(z.string()).nullish() }).nullish(),
   RepoTags: references,
   RepoDigests: references,
-  Config: z.object({ Labels: nullableRecord }).nullish(),
+  Config: z.object({ Labels: stringRecord }).nullish(),
   Size: bytes,
 });
 
-export const buildCacheUsageSchema = z.object({
-  BuildCache: z
-    .array(
-      z.object({
-        ID: z.string(),
-        InUse: z.boolean(),
-        Shared: z.boolean(),
-        Size: bytes,
-        CreatedAt: time,
-        LastUsedAt: time,
-      }),
-    )
-    .nullish()
-    .transform((records) => records ?? []),
+/** One record, with its parents as older (`Parent`) and newer engines (`Parents`) give them. */
+export const buildCacheRecordSchema = z.object({
+  ID: z.string().min(1),
+  Parent: z.string().nullish(),
+  Parents: z.array(z.string()).nullish(),
+  Type: z.string().nullish(),
+  Description: z.string().nullish(),
+  InUse: z.boolean(),
+  Shared: z.boolean(),
+  Size: bytes,
+  CreatedAt: time,
+  LastUsedAt: time,
+  UsageCount: z.number().int().nonnegative().nullish(),
 });
 
 export const buildPruneSchema = z.object({
@@ -99,7 +127,16 @@ export type EngineContainer = z.output<typeof containerListSchema>[number];
 export type EngineImage = z.output<typeof imageListSchema>[number];
 /** One image in detail. */
 export type EngineImageDetail = z.output<typeof imageInspectSchema>;
+/** One container in detail. */
+export type EngineContainerDetail = z.output<typeof containerInspectSchema>;
+/** One line of an image's history, as the engine has it. */
+export interface EngineHistoryLine {
+  readonly createdBy: string;
+  readonly sizeBytes: number;
+  /** Unix milliseconds; null when unknown. */
+  readonly createdAtMs: number | null;
+}
 /** One record of build cache. */
-export type BuildCacheRecord = z.output<typeof buildCacheUsageSchema>["BuildCache"][number];
+export type BuildCacheRecord = z.output<typeof buildCacheRecordSchema>;
 /** What a prune of build cache deleted. */
 export type BuildPruneResult = z.output<typeof buildPruneSchema>;

@@ -6,6 +6,9 @@ import { toPoolError } from "./to-pool-error.js";
 /** No reply that is read here is larger on a host that works. */
 const MAX_REPLY_BYTES = 64 * 2 ** 20;
 
+/** No line of a stream is longer on an engine that works. */
+const MAX_LINE_BYTES = 2 ** 20;
+
 /** One request; `path` with its query, encoded. */
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "DELETE";
@@ -19,6 +22,18 @@ export interface HttpReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
+}
+
+/** A reply that is read as it comes. */
+export interface HttpStream {
+  readonly status: number;
+  /**
+   * Its lines, without their ends. Throws a PoolError: `protocol` for a line of more than 1 MiB or a reply that breaks
+   * off, `timeout` when nothing comes for `idleMs`, `aborted` when the request's signal aborts.
+   */
+  lines(options?: { readonly idleMs?: number }): AsyncGenerator<string, void, void>;
+  /** All of it, for errors. */
+  text(): Promise<string>;
 }
 
 /** HTTP to one engine: a deadline on every request, bounded replies, every failure a PoolError. */
@@ -76,6 +91,111 @@ export class HttpTransport {
       }
       return { status, headers, text: Buffer.concat(chunks).toString("utf8") };
     });
+  }
+
+  /** Sends a request; resolves when its reply begins, within the deadline. The signal ends the reply, too. */
+  async stream({ method, path, deadlineMs, signal }: HttpRequest): Promise<HttpStream> {
+    const what = `${this.#name}, ${method} ${path.replace(/\?.*/, "")}`;
+    const abort = new AbortController();
+    const onAbort = (): void => {
+      abort.abort(signal?.reason);
+    };
+    if (signal?.aborted === true) onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const release = (): void => {
+      signal?.removeEventListener("abort", onAbort);
+    };
+    let reply;
+    try {
+      reply = await withDeadline(this.#clock, { what, deadlineMs, outer: signal }, async (inner) => {
+        inner.addEventListener("abort", onAbort, { once: true });
+        try {
+          return await this.#agent.request({ origin: this.#origin, method, path, signal: abort.signal });
+        } catch (error) {
+          throw toPoolError(error, this.#name);
+        } finally {
+          inner.removeEventListener("abort", onAbort);
+        }
+      });
+    } catch (error) {
+      release();
+      abort.abort();
+      throw error;
+    }
+    const body = reply.body as AsyncIterable<Buffer> & { destroy(): void };
+    const chunks = this.#chunks(body, what, abort, release);
+    return {
+      status: reply.statusCode,
+      lines: ({ idleMs } = {}) => this.#lines(chunks, what, abort, idleMs ?? null),
+      text: async () => {
+        const parts: Buffer[] = [];
+        for await (const chunk of chunks) {
+          parts.push(chunk);
+          if (parts.reduce((sum, part) => sum + part.length, 0) > MAX_LINE_BYTES) break;
+        }
+        return Buffer.concat(parts).toString("utf8");
+      },
+    };
+  }
+
+  async *#chunks(
+    body: AsyncIterable<Buffer> & { destroy(): void },
+    what: string,
+    abort: AbortController,
+    release: () => void,
+  ): AsyncGenerator<Buffer, void, void> {
+    try {
+      yield* body;
+    } catch (cause) {
+      if (cause instanceof PoolError) throw cause;
+      if (abort.signal.reason instanceof PoolError) throw abort.signal.reason;
+      if (abort.signal.aborted) throw new PoolError("aborted", `${what} was aborted`, { cause });
+      throw new PoolError("protocol", `${what}: the reply broke off`, { cause });
+    } finally {
+      release();
+      // What isn't read to its end isn't wanted: the connection goes with it.
+      body.destroy();
+    }
+  }
+
+  async *#lines(
+    chunks: AsyncGenerator<Buffer, void, void>,
+    what: string,
+    abort: AbortController,
+    idleMs: number | null,
+  ): AsyncGenerator<string, void, void> {
+    let rest: Buffer[] = [];
+    let length = 0;
+    const watch = (): (() => void) =>
+      idleMs === null
+        ? () => undefined
+        : this.#clock.setTimeout(() => {
+            abort.abort(new PoolError("timeout", `${what}: nothing came for ${idleMs} ms`));
+          }, idleMs);
+    let cancel = watch();
+    try {
+      for await (const chunk of chunks) {
+        cancel();
+        let from = 0;
+        for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
+          const line = Buffer.concat([...rest, chunk.subarray(from, end)]).toString("utf8");
+          rest = [];
+          length = 0;
+          from = end + 1;
+          if (line.trim() !== "") yield line;
+        }
+        rest.push(chunk.subarray(from));
+        length += chunk.length - from;
+        if (length > MAX_LINE_BYTES) {
+          throw new PoolError("protocol", `${what}: a line is longer than ${MAX_LINE_BYTES} bytes`);
+        }
+        cancel = watch();
+      }
+      const last = Buffer.concat(rest).toString("utf8");
+      if (last.trim() !== "") yield last;
+    } finally {
+      cancel();
+    }
   }
 
   /** Ends all connections; requests in flight fail. */

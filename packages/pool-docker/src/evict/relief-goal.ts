@@ -10,31 +10,46 @@ export interface ReliefGoalOptions {
   readonly settleMs: number;
 }
 
+/** What is to be freed: bytes, inodes, or both. */
+export interface WantedRelief {
+  readonly wantBytes: number;
+  readonly wantInodes: number;
+}
+
 /** How far an eviction has come, by measuring the disk and not by what the engine claims. */
 export class ReliefGoal {
   readonly #options: ReliefGoalOptions;
-  readonly #source: DetectedMeasurement["source"];
-  readonly #startBytes: number;
-  readonly #wantBytes: number;
-  #usedBytes: number;
+  readonly #start: DetectedMeasurement;
+  readonly #wanted: WantedRelief;
+  #now: DetectedMeasurement;
   #claimedBytes = 0;
 
-  private constructor(options: ReliefGoalOptions, before: DetectedMeasurement, wantBytes: number) {
+  private constructor(options: ReliefGoalOptions, before: DetectedMeasurement, wanted: WantedRelief) {
     this.#options = options;
-    this.#source = before.source;
-    this.#startBytes = before.usedBytes;
-    this.#usedBytes = before.usedBytes;
-    this.#wantBytes = wantBytes;
+    this.#start = before;
+    this.#now = before;
+    this.#wanted = wanted;
   }
 
   /** Measures the start; throws a PoolError when that can't be had. */
-  static async begin(options: ReliefGoalOptions, wantBytes: number): Promise<ReliefGoal> {
-    return new ReliefGoal(options, requireFresh(await options.measure()), wantBytes);
+  static async begin(options: ReliefGoalOptions, wanted: WantedRelief): Promise<ReliefGoal> {
+    return new ReliefGoal(options, requireFresh(await options.measure()), wanted);
+  }
+
+  /** Whether all that was wanted is free. */
+  get isReached(): boolean {
+    return this.remainingBytes === 0 && this.remainingInodes === 0;
   }
 
   /** Bytes still to be freed, at least 0. */
   get remainingBytes(): number {
-    return Math.max(0, this.#wantBytes - this.freedBytes);
+    return Math.max(0, this.#wanted.wantBytes - this.freedBytes);
+  }
+
+  /** Inodes still to be freed, at least 0. */
+  get remainingInodes(): number {
+    const freed = (this.#start.inodes?.usedInodes ?? 0) - (this.#now.inodes?.usedInodes ?? 0);
+    return Math.max(0, this.#wanted.wantInodes - freed);
   }
 
   /**
@@ -42,8 +57,13 @@ export class ReliefGoal {
    * engine's claims count too, so that not everything is deleted while waiting for it.
    */
   get freedBytes(): number {
-    const measuredBytes = this.#startBytes - this.#usedBytes;
-    return this.#source === "diskImage" ? Math.max(measuredBytes, this.#claimedBytes) : measuredBytes;
+    const { measuredBytes } = this;
+    return this.#start.source === "diskImage" ? Math.max(measuredBytes, this.#claimedBytes) : measuredBytes;
+  }
+
+  /** How much less the disk holds than at the start; negative when others wrote more. */
+  get measuredBytes(): number {
+    return this.#start.usedBytes - this.#now.usedBytes;
   }
 
   /** What was claimed so far. */
@@ -51,21 +71,26 @@ export class ReliefGoal {
     return this.#claimedBytes;
   }
 
+  /** The measurement that it began with. */
+  get start(): DetectedMeasurement {
+    return this.#start;
+  }
+
   /** Notes a deletion and measures; gives what it freed by measurement (which others' writes may lessen). */
   async after(claimedBytes: number): Promise<number> {
-    const beforeBytes = this.#usedBytes;
+    const beforeBytes = this.#now.usedBytes;
     this.#claimedBytes += claimedBytes;
     await this.#measure();
-    if (this.#source === "engineRoot" && beforeBytes - this.#usedBytes < claimedBytes / 2) {
+    if (this.#start.source === "engineRoot" && beforeBytes - this.#now.usedBytes < claimedBytes / 2) {
       // Some filesystems free blocks in the background.
       await new Promise<void>((resolve) => this.#options.clock.setTimeout(resolve, this.#options.settleMs));
       await this.#measure();
     }
-    return beforeBytes - this.#usedBytes;
+    return beforeBytes - this.#now.usedBytes;
   }
 
   async #measure(): Promise<void> {
-    this.#usedBytes = requireFresh(await this.#options.measure()).usedBytes;
+    this.#now = requireFresh(await this.#options.measure());
   }
 }
 

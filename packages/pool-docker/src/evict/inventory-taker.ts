@@ -1,0 +1,153 @@
+import { type Clock, PoolError } from "@continuum/broker-core";
+import type { DockerLog } from "../docker-log.js";
+import type { EngineInfo } from "../engine/engine-replies.js";
+import type {
+  DockerInventory,
+  InventoryCacheRecord,
+  InventoryContainer,
+  InventoryImage,
+} from "../plan/docker-inventory.js";
+import { usesContainerdStore } from "../probe/engine-root.js";
+import type { ImageArrivals } from "./image-arrivals.js";
+import { type HistoryLine, toLayerBytes } from "./layer-bytes.js";
+
+/** What taking stock needs of an engine. */
+export interface InventoryEngine {
+  images(signal?: AbortSignal): Promise<
+    readonly {
+      readonly Id: string;
+      readonly ParentId: string;
+      readonly RepoTags: readonly string[];
+      readonly RepoDigests: readonly string[];
+      readonly Labels: Readonly<Record<string, string>>;
+      readonly Size: number;
+      readonly Created: number;
+    }[]
+  >;
+  imageInspect(
+    image: string,
+    signal?: AbortSignal,
+  ): Promise<{
+    readonly Metadata?: { readonly LastTagTime: number | null } | null | undefined;
+    readonly RootFS?: { readonly Layers?: readonly string[] | null | undefined } | null | undefined;
+  }>;
+  imageHistory(image: string, signal?: AbortSignal): Promise<readonly HistoryLine[]>;
+  containerList(
+    options: { readonly withSizes: boolean },
+    signal?: AbortSignal,
+  ): Promise<readonly InventoryContainer[]>;
+  buildCacheRecords(signal?: AbortSignal): Promise<readonly InventoryCacheRecord[] | null>;
+}
+
+const INSPECT_AT_ONCE = 4;
+
+/** Takes stock of what an engine holds; what can't change of an image is asked for once. */
+export class InventoryTaker {
+  readonly #arrivals: ImageArrivals;
+  readonly #clock: Clock;
+  readonly #log: DockerLog;
+  readonly #layerBytes = new Map<string, readonly number[] | null>();
+
+  constructor({
+    arrivals,
+    clock,
+    log,
+  }: {
+    readonly arrivals: ImageArrivals;
+    readonly clock: Clock;
+    readonly log: DockerLog;
+  }) {
+    this.#arrivals = arrivals;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /**
+   * Lists containers first, then images: an image that comes into use in between is caught right before its deletion.
+   * Build cache that can't be listed is null, and costs no image its place.
+   */
+  async take(
+    engine: InventoryEngine,
+    info: EngineInfo,
+    { withContainers }: { readonly withContainers: boolean },
+    signal: AbortSignal,
+  ): Promise<DockerInventory> {
+    const containers = await engine.containerList({ withSizes: withContainers }, signal);
+    const listed = await engine.images(signal);
+    const queue = [...listed];
+    const images: InventoryImage[] = [];
+    const work = async (): Promise<void> => {
+      for (let image = queue.shift(); image !== undefined; image = queue.shift()) {
+        const detailed = await this.#detail(engine, image, info, signal);
+        if (detailed !== null) images.push(detailed);
+      }
+    };
+    await Promise.all(Array.from({ length: INSPECT_AT_ONCE }, work));
+    const ids = new Set(images.map(({ id }) => id));
+    this.#arrivals.keepOnly(ids);
+    for (const id of this.#layerBytes.keys()) if (!ids.has(id)) this.#layerBytes.delete(id);
+    return {
+      images,
+      containers,
+      buildCache: await this.#buildCache(engine, signal),
+      digestsAreFromRegistries: !usesContainerdStore(info),
+    };
+  }
+
+  async #detail(
+    engine: InventoryEngine,
+    image: Awaited<ReturnType<InventoryEngine["images"]>>[number],
+    info: EngineInfo,
+    signal: AbortSignal,
+  ): Promise<InventoryImage | null> {
+    const { Id: id, ParentId: parentId, RepoTags: tags, RepoDigests: digests, Size: sizeBytes } = image;
+    try {
+      const inspected = await engine.imageInspect(id, signal);
+      const taggedAtMs = inspected.Metadata?.LastTagTime ?? null;
+      const layers = inspected.RootFS?.Layers ?? [];
+      return {
+        id,
+        parentId,
+        layers,
+        layerBytes: await this.#layerBytesOf(engine, id, layers.length, signal),
+        tags,
+        digests,
+        labels: image.Labels,
+        sizeBytes,
+        createdAtMs: image.Created > 0 ? Math.round(image.Created * 1000) : null,
+        taggedAtMs,
+        arrivedAtMs: await this.#arrivals.arrivedAt({ id, taggedAtMs }, info, this.#clock.nowMs()),
+      };
+    } catch (error) {
+      if (error instanceof PoolError && error.code === "notFound") return null;
+      throw error;
+    }
+  }
+
+  async #layerBytesOf(
+    engine: InventoryEngine,
+    id: string,
+    layerCount: number,
+    signal: AbortSignal,
+  ): Promise<readonly number[] | null> {
+    const known = this.#layerBytes.get(id);
+    if (known !== undefined) return known;
+    const layerBytes = toLayerBytes(await engine.imageHistory(id, signal), layerCount);
+    this.#layerBytes.set(id, layerBytes);
+    return layerBytes;
+  }
+
+  async #buildCache(
+    engine: InventoryEngine,
+    signal: AbortSignal,
+  ): Promise<readonly InventoryCacheRecord[] | null> {
+    try {
+      return await engine.buildCacheRecords(signal);
+    } catch (error) {
+      if (!(error instanceof PoolError) || error.code === "unreachable" || error.code === "aborted")
+        throw error;
+      this.#log.warn({ err: error }, `build cache isn't known: ${error.message}`);
+      return null;
+    }
+  }
+}
