@@ -68,7 +68,7 @@ export function formatDockerEndpoint(endpoint: DockerEndpoint): string {
   return `tcp://${host}:${endpoint.port}`;
 }
 
-/** Where engines usually listen, the likeliest first: system, rootless, Docker Desktop on macOS and on Linux. */
+/** Where engines usually listen, the likeliest first: system, rootless, Docker Desktop on macOS and on Linux, Podman. */
 export function candidateEndpoints(
   home: string,
   env: Readonly<Record<string, string | undefined>>,
@@ -79,5 +79,8 @@ export function candidateEndpoints(
     ...(runtimeDir === undefined || runtimeDir === "" ? [] : [join(runtimeDir, "docker.sock")]),
     join(home, ".docker/run/docker.sock"),
     join(home, ".docker/desktop/docker.sock"),
+    // Podman's compatible API, system and rootless.
+    "/run/podman/podman.sock",
+    ...(runtimeDir === undefined || runtimeDir === "" ? [] : [join(runtimeDir, "podman/podman.sock")]),
   ].map((path) => ({ kind: "unix", path }));
 }

@@ -7,41 +7,67 @@ import {
   type ResourcePool,
   withDeadline,
 } from "@continuum/broker-core";
-import type { DockerTierProbe, DockerTierStats, ResourcePoolEntry } from "@continuum/wire-types";
+import type {
+  DockerTierProbe,
+  DockerTierStats,
+  DockerTierUsage,
+  ResourcePoolEntry,
+} from "@continuum/wire-types";
 import { setMaxListeners } from "node:events";
 import { homedir, hostname as osHostname } from "node:os";
+import { DockerAttributor } from "./attribution/docker-attribution.js";
+import { toTierUsage } from "./attribution/to-tier-usage.js";
+import { findDiskEngine } from "./disk-engine.js";
 import { candidateEndpoints, parseDockerHost } from "./docker-host.js";
 import { type DockerLog, silentLog } from "./docker-log.js";
+import { DockerEvictions } from "./evict/docker-evictions.js";
+import { toInventoryEngine } from "./evict/engine-inventory.js";
 import { ImageArrivals } from "./evict/image-arrivals.js";
-import { type ArrivalTimes, type Inventory, isUsed, takeInventory } from "./evict/inventory.js";
+import { InventoryTaker } from "./evict/inventory-taker.js";
 import { parseKeepLabel } from "./evict/keep-label.js";
-import type { ImagePlan, ImagePolicy } from "./evict/plan-images.js";
-import { planDockerEviction, runDockerEviction } from "./evict/run-docker-eviction.js";
+import { type EvictionLedger, MemoryLedger } from "./journal/eviction-ledger.js";
+import { createUseJournal, type UseJournal } from "./journal/use-journal.js";
+import { MemoryUseStore, type UseStore } from "./journal/use-store.js";
+import type { EvictionPolicy, EvictionPolicyName } from "./plan/eviction-policy.js";
 import { type DockerMeasurement, toDockerTierProbe, toDockerTierStats } from "./probe/docker-measurement.js";
 import { createDockerTierProbe } from "./probe/docker-tier-probe.js";
 import { EngineLocator, type LocatedEngine } from "./probe/engine-locator.js";
-import { imageRoots, usesContainerdStore } from "./probe/engine-root.js";
 import { type HostFiles, hostFiles, withFileDeadline } from "./probe/host-files.js";
 
 /** One reading takes no longer; below the time that a broker gives a pool. */
 const MEASURE_DEADLINE_MS = 2_500;
 /** An engine that hangs and a file system that hangs are both waited for within one reading's time. */
 const FILE_DEADLINE_MS = 2_000;
-const SETTLE_MS = 150;
-const CONFLICT_RETRY_MS = 1_000;
 
-/** What eviction may do: nothing, delete what a registry has, or delete every unused image. */
-export type EvictMode = "off" | "conservative" | "standard";
+const OFF_SHORTFALL =
+  "eviction is off: nothing was deleted; switch it on with --evict conservative (only what a registry has) or --evict standard";
+
+/** What eviction on pressure may do: nothing, or what a policy allows. */
+export type EvictMode = "off" | EvictionPolicyName;
 
 /** What the pool is made of. */
 export interface DockerPoolOptions {
   /** As in `DOCKER_HOST`; null searches the usual places. */
   readonly dockerHost: string | null;
   readonly evict: EvictMode;
-  /** Nothing younger is deleted. */
-  readonly minAgeMs: number;
-  /** `key=value` or `key`: images with this label stay. */
+  /** Nothing younger is deleted: one age for all, or one for each kind. */
+  readonly minAgeMs: number | EvictionPolicy["minAgeMs"];
+  /** Images used less than this ago stay; 0 when left out. */
+  readonly minIdleMs?: number;
+  /** `key=value` or `key`: images and containers with this label stay. */
   readonly keepLabel?: string;
+  /** Images whose references match one of these patterns stay. */
+  readonly keepReferences?: readonly string[];
+  /** So many of the newest images of each repository stay. */
+  readonly keepNewestPerRepository?: number;
+  /** What the disk of an engine on another machine holds; null: nobody knows. */
+  readonly capacityBytes?: number | null;
+  /** Where the uses of images are remembered; in memory when left out. */
+  readonly useStore?: UseStore;
+  /** Where deletions are written down; in memory when left out. */
+  readonly ledger?: EvictionLedger;
+  /** Whether store and ledger survive this process. */
+  readonly isDurable?: () => boolean;
   readonly clock: Clock;
   readonly log?: DockerLog;
   /** As `process.platform`. */
@@ -59,10 +85,26 @@ export interface DockerTierReading {
   readonly atMs: number;
 }
 
+/** Plans, applied plans, their history and their undoing: see `DockerEvictions`. */
+export type DockerEvictionControl = Pick<DockerEvictions, "plan" | "apply" | "history" | "undo">;
+
 /** Docker's disk as a pool. Whoever made it closes it. */
 export interface DockerPool extends ResourcePool {
+  readonly evictions: DockerEvictionControl;
+  /** Begins what goes on in the background: following the engine's events. Without it uses aren't known. */
+  start(): void;
   /** Measures the tier; answers on every host, with Docker or without. Rejects only for a signal that aborted. */
   tier(signal?: AbortSignal): Promise<DockerTierReading>;
+  /**
+   * Who fills the disk, the largest first; gathered anew when what is known is older than `maxAgeMs`, or unknown.
+   * Rejects with a PoolError when nothing is known and nothing can be had.
+   */
+  usage(
+    options: { readonly limit: number; readonly maxAgeMs: number | null },
+    signal: AbortSignal,
+  ): Promise<DockerTierUsage>;
+  /** Gathers who fills the disk when that is due; for a slow tick. Never rejects. */
+  refreshUsage(signal: AbortSignal): Promise<void>;
   /** Ends all connections; evictions in flight end as if aborted. */
   close(): Promise<void>;
 }
@@ -74,44 +116,88 @@ export function createDockerPool(options: DockerPoolOptions): DockerPool {
 
 class EngineDockerPool implements DockerPool {
   readonly name = "docker";
+  readonly evictions: DockerEvictions;
   readonly #options: DockerPoolOptions;
   readonly #clock: Clock;
-  readonly #log: DockerLog;
   readonly #locator: EngineLocator;
   readonly #probe: () => Promise<DockerMeasurement>;
-  readonly #arrivals: ImageArrivals;
+  readonly #journal: UseJournal;
+  readonly #attributor: DockerAttributor;
+  readonly #inventory: InventoryTaker;
   readonly #closed = new AbortController();
   #last: DockerMeasurement | null = null;
   #measuring: Promise<DockerMeasurement> | null = null;
   #images: number | null = null;
   #protectedImages = 0;
   #evicted = 0;
-  #evicting = false;
 
   constructor(options: DockerPoolOptions) {
     // As many may wait on it as there are readers.
     setMaxListeners(0, this.#closed.signal);
     this.#options = options;
     this.#clock = options.clock;
-    this.#log = options.log ?? silentLog;
+    const { clock, dockerHost, log = silentLog } = options;
     const home = options.home ?? homedir();
-    const { dockerHost } = options;
     const endpoints =
       dockerHost === null
         ? candidateEndpoints(home, options.env ?? process.env)
         : [parseDockerHost(dockerHost)];
-    const files = withFileDeadline(options.files ?? hostFiles, this.#clock, FILE_DEADLINE_MS);
-    this.#locator = new EngineLocator(endpoints, this.#clock);
-    this.#arrivals = new ImageArrivals(files);
+    const files = withFileDeadline(options.files ?? hostFiles, clock, FILE_DEADLINE_MS);
+    this.#locator = new EngineLocator(endpoints, clock);
+    this.#inventory = new InventoryTaker({ arrivals: new ImageArrivals(files), clock, log });
+    this.#attributor = new DockerAttributor({
+      locate: async () => (await this.#locator.locate()).engine?.client ?? null,
+      files,
+      clock,
+      measure: () => this.#shared(this.#closed.signal),
+    });
     this.#probe = createDockerTierProbe({
       locator: this.#locator,
       files,
-      clock: this.#clock,
+      clock,
       platform: options.platform ?? process.platform,
       home,
       hostname: options.hostname ?? osHostname,
       dockerHost,
+      env: options.env ?? process.env,
+      apiUsage: () => this.#attributor.apiUsage(),
+      capacityBytes: options.capacityBytes ?? null,
     });
+    this.#journal = createUseJournal({
+      engine: async () => (await this.#locator.locate()).engine?.client ?? null,
+      store: options.useStore ?? new MemoryUseStore(),
+      clock,
+      log,
+    });
+    const engineOfDisk = (): Promise<LocatedEngine> =>
+      findDiskEngine({ locator: this.#locator, clock, measure: this.#probe });
+    this.evictions = new DockerEvictions({
+      clock,
+      log,
+      ledger: options.ledger ?? new MemoryLedger(),
+      isDurable: options.isDurable ?? (() => false),
+      uses: () => this.#journal.history(),
+      engineOfDisk: async () => {
+        const { client, info, endpoint } = await engineOfDisk();
+        return { id: info.ID ?? `${JSON.stringify(endpoint)} ${info.DockerRootDir}`, engine: client };
+      },
+      measure: this.#probe,
+      takeInventory: async (policy, signal) =>
+        await this.#takeInventory(await engineOfDisk(), policy, signal),
+      policyNamed: (name) => this.#policyNamed(name),
+      onPlan: ({ protectedEntries }) => {
+        this.#protectedImages = protectedEntries.filter(({ kind }) => kind === "image").length;
+      },
+      onDeleted: (count) => {
+        this.#evicted += count;
+        // The engine's count of images is another one now.
+        this.#locator.forget();
+      },
+    });
+  }
+
+  start(): void {
+    this.#journal.start();
   }
 
   async read(signal: AbortSignal): Promise<PoolReading> {
@@ -121,6 +207,7 @@ class EngineDockerPool implements DockerPool {
       atMs: measurement.atMs,
       detected,
       ...figures,
+      inodes: measurement.kind === "detected" ? measurement.inodes : null,
       stale: measurement.kind === "detected" && measurement.stale,
       counters: {
         entryCount: detected ? (this.#images ?? 0) : 0,
@@ -128,7 +215,7 @@ class EngineDockerPool implements DockerPool {
         hitCount: 0,
         missCount: 0,
         evictionCount: this.#evicted,
-        inflightCount: this.#evicting ? 1 : 0,
+        inflightCount: this.evictions.isRunning ? 1 : 0,
       },
     };
   }
@@ -139,109 +226,81 @@ class EngineDockerPool implements DockerPool {
     return { stats: toDockerTierStats(measurement), probe: toDockerTierProbe(measurement), atMs };
   }
 
-  async entries(signal: AbortSignal): Promise<readonly ResourcePoolEntry[]> {
-    const { engine } = await this.#locator.locate();
-    if (engine === null) return [];
-    const inventory = await this.#takeInventory(engine, signal);
-    return inventory.images
-      .map((image) => {
-        const loadedAt = image.arrivedAtMs ?? image.taggedAtMs ?? image.createdAtMs ?? 0;
-        return {
-          key: image.id,
-          sizeBytes: image.sizeBytes,
-          pinnedCount: isUsed(image, inventory.usedImages) ? 1 : 0,
-          loadedAt,
-          lastAccessAt: Math.max(loadedAt, image.taggedAtMs ?? 0),
-          accessCount: 0,
-        };
-      })
-      .sort((a, b) => b.sizeBytes - a.sizeBytes);
+  async usage(
+    { limit, maxAgeMs }: { readonly limit: number; readonly maxAgeMs: number | null },
+    signal: AbortSignal,
+  ): Promise<DockerTierUsage> {
+    const known = this.#attributor.latest();
+    if (known === null || (maxAgeMs !== null && known.ageMs > maxAgeMs))
+      await this.#attributor.refresh(signal);
+    const latest = this.#attributor.latest();
+    if (latest === null) {
+      const why = this.#attributor.lastError() ?? "nothing is known of it yet";
+      throw new PoolError("unreachable", `who fills Docker's disk can't be told: ${why}`);
+    }
+    const isDurable = this.#options.isDurable?.() ?? false;
+    return toTierUsage(latest, this.#journal, { limit, isDurable });
   }
 
-  async evict({ wantBytes, signal: asked }: EvictionRequest): Promise<EvictionResult> {
-    if (wantBytes <= 0)
+  async refreshUsage(signal: AbortSignal): Promise<void> {
+    if (this.#attributor.isDue()) await this.#attributor.refresh(signal);
+  }
+
+  async entries(signal: AbortSignal): Promise<readonly ResourcePoolEntry[]> {
+    const { entries } = await this.usage({ limit: Number.MAX_SAFE_INTEGER, maxAgeMs: null }, signal);
+    return entries.map(({ id, sizeBytes, inUse, createdAtMs, lastUsedAtMs, useCount }) => ({
+      key: id,
+      sizeBytes: sizeBytes ?? 0,
+      pinnedCount: inUse === false ? 0 : 1,
+      loadedAt: createdAtMs ?? 0,
+      lastAccessAt: lastUsedAtMs ?? createdAtMs ?? 0,
+      accessCount: useCount ?? 0,
+    }));
+  }
+
+  async evict(request: EvictionRequest): Promise<EvictionResult> {
+    const { wantBytes, wantInodes = 0 } = request;
+    if (wantBytes <= 0 && wantInodes <= 0)
       return { claimedBytes: 0, deleted: [], wouldDelete: [], dryRun: false, shortfall: null };
-    const signal = AbortSignal.any([asked, this.#closed.signal]);
+    const signal = AbortSignal.any([request.signal, this.#closed.signal]);
     if (signal.aborted) throw new PoolError("aborted", "the eviction was aborted before it began");
-    if (this.#evicting) throw new PoolError("conflict", "an eviction of Docker's disk is running already");
-    this.#evicting = true;
-    try {
-      const engine = await this.#engineOfDisk();
-      const { clock, evict } = this.#options;
-      const eviction = {
-        engine: engine.client,
-        measure: this.#probe,
-        clock,
-        log: this.#log,
-        settleMs: SETTLE_MS,
-        conflictRetryMs: CONFLICT_RETRY_MS,
-        policy: this.#policy(engine),
-        takeInventory: (each: AbortSignal) => this.#takeInventory(engine, each),
-        onPlan: (plan: ImagePlan) => {
-          this.#protectedImages = plan.protectedImages.length;
-        },
-      };
-      const run = evict === "off" ? planDockerEviction : runDockerEviction;
-      const result = await run(eviction, wantBytes, signal);
-      this.#evicted += result.deleted.length;
-      // The engine's count of images is another one now.
-      if (result.deleted.length > 0) this.#locator.forget();
-      return result;
-    } finally {
-      this.#evicting = false;
-    }
+    const { evict } = this.#options;
+    // Switched off, the plan shows all that could go; each item says whether it could be had again.
+    if (evict === "off")
+      return await this.evictions.rehearse({ ...request, signal }, "standard", OFF_SHORTFALL);
+    return await this.evictions.relieve({ ...request, signal }, evict);
   }
 
   async close(): Promise<void> {
     this.#closed.abort(new PoolError("aborted", "the pool was closed"));
+    await Promise.all([this.evictions.close(), this.#journal.close()]);
     await this.#locator.close();
   }
 
-  #policy({ info }: LocatedEngine): ImagePolicy {
-    const { evict, minAgeMs, keepLabel = "continuum.keep=true" } = this.#options;
+  #policyNamed(name: EvictionPolicyName): EvictionPolicy {
+    const { minAgeMs, minIdleMs = 0, keepLabel = "continuum.keep=true" } = this.#options;
+    const { keepReferences = [], keepNewestPerRepository = 0 } = this.#options;
+    const ages =
+      typeof minAgeMs === "number"
+        ? { image: minAgeMs, container: minAgeMs, buildCache: minAgeMs }
+        : minAgeMs;
     return {
-      minAgeMs,
+      name,
       keepLabel: parseKeepLabel(keepLabel),
-      // Switched off, the plan shows all that could go; each item says whether it could be had again.
-      allowIrrecoverable: evict !== "conservative",
-      digestsAreFromRegistries: !usesContainerdStore(info),
+      keepReferences,
+      keepNewestPerRepository,
+      minAgeMs: ages,
+      minIdleMs,
     };
   }
 
-  /** The engine behind the disk that is measured: never is one disk relieved by deleting on another. */
-  async #engineOfDisk(): Promise<LocatedEngine> {
-    // An engine that hung half a minute ago may be back: an eviction, unlike a reading, can wait for it.
-    this.#locator.forgive();
-    const measurement = await this.#probe();
-    const sighting = await this.#locator.locate();
-    const { engine } = sighting;
-    if (engine === null) {
-      throw new PoolError("unreachable", `no engine answers: ${sighting.tried.join("; ")}`);
-    }
-    if (measurement.kind !== "detected") {
-      throw new PoolError("notFound", `Docker's disk can't be measured: ${measurement.reason}`);
-    }
-    const isDesktop = engine.info.OperatingSystem === "Docker Desktop";
-    const isHere = engine.endpoint.kind === "unix" || /^(localhost|127\..*|::1)$/.test(engine.endpoint.host);
-    // A root that is remembered outlives its engine: the one that answers now may be another, with another root.
-    const isItsDisk =
-      measurement.source === "diskImage"
-        ? isDesktop && isHere
-        : imageRoots(engine.info).includes(measurement.path);
-    if (!isItsDisk) {
-      throw new PoolError(
-        "failed",
-        `${engine.client.name} isn't the engine whose disk is measured (${measurement.path}): nothing is deleted there`,
-      );
-    }
-    return engine;
-  }
-
-  async #takeInventory(engine: LocatedEngine, signal: AbortSignal): Promise<Inventory> {
-    const arrivedAt: ArrivalTimes = (image) =>
-      this.#arrivals.arrivedAt(image, engine.info, this.#clock.nowMs());
-    const inventory = await takeInventory(engine.client, arrivedAt, signal);
-    this.#arrivals.keepOnly(new Set(inventory.images.map(({ id }) => id)));
+  async #takeInventory(
+    { client, info }: LocatedEngine,
+    { name }: EvictionPolicy,
+    signal: AbortSignal,
+  ): Promise<Awaited<ReturnType<InventoryTaker["take"]>>> {
+    const withContainers = name === "aggressive";
+    const inventory = await this.#inventory.take(toInventoryEngine(client), info, { withContainers }, signal);
     this.#images = inventory.images.length;
     return inventory;
   }

@@ -50,6 +50,6 @@ export function toEngineEvent(line: string, name: string): EngineEvent | null {
     id: Actor?.ID ?? id ?? "",
     attributes: Actor?.Attributes ?? (from === null || from === undefined ? {} : { image: from }),
     atMs: Math.round(nano / 1e6),
-    timeNano: /"timeNano"\s*:\s*(\d+)/u.exec(line)?.[1] ?? String(nano),
+    timeNano: /"timeNano"\s*:\s*(\d+)/u.exec(line)?.[1] ?? String(BigInt(Math.round(nano))),
   };
 }

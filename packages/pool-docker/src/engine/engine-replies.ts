@@ -31,6 +31,9 @@ export const engineInfoSchema = z.object({
   Driver: z.string(),
   DriverStatus: z.array(z.array(z.string())).nullish(),
   OperatingSystem: z.string(),
+  SecurityOptions: z.array(z.string()).nullish(),
+  /** Newer engines say which containerd they use. */
+  Containerd: z.object({ Address: z.string().nullish() }).nullish(),
   Images: bytes,
 });
 

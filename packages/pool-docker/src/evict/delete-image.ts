@@ -1,6 +1,6 @@
 import { PoolError } from "@continuum/broker-core";
 import type { EngineClient } from "../engine/engine-client.js";
-import type { InventoryImage } from "./inventory.js";
+import type { InventoryImage } from "../plan/docker-inventory.js";
 
 type DeletingEngine = Pick<EngineClient, "imageRemove" | "tag">;
 

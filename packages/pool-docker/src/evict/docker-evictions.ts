@@ -41,6 +41,8 @@ export interface DiskEngine {
   /** As the engine names itself; another engine has another. */
   readonly id: string;
   readonly engine: EvictingEngine;
+  /** False with containerd's image store, whose digests don't say that a registry has an image. */
+  readonly digestsAreFromRegistries: boolean;
 }
 
 /** What evictions work with. */
@@ -103,8 +105,8 @@ export class DockerEvictions {
     const deleted: EvictedItem[] = [];
     const evictionId = randomUUID();
     const end = await this.#exclusively(evictionId, async () => {
-      const { engine } = await this.#options.engineOfDisk();
-      return await this.#run(engine, this.#options.policyNamed(policyName), {
+      const disk = await this.#options.engineOfDisk();
+      return await this.#run(disk, this.#options.policyNamed(policyName), {
         evictionId,
         plan: null,
         planId: null,
@@ -157,18 +159,18 @@ export class DockerEvictions {
   async apply(planId: string): Promise<Underway<DockerEvictionRun>> {
     const shelved = this.#shelf.get(planId);
     this.#refuseWhileRunning();
-    const { id, engine } = await this.#options.engineOfDisk();
-    if (id !== shelved.engineId) {
+    const disk = await this.#options.engineOfDisk();
+    if (disk.id !== shelved.engineId) {
       const reason = "it was made for another engine than the one that runs now";
       throw new EvictionError(`plan ${planId}: ${reason}`, { kind: "planUnknown", planId, reason });
     }
     this.#refuseWhileRunning();
     this.#shelf.get(planId);
     this.#shelf.take(planId);
-    return this.#begin(shelved, engine);
+    return this.#begin(shelved, disk);
   }
 
-  #begin(shelved: ShelvedPlan, engine: EvictingEngine): Underway<DockerEvictionRun> {
+  #begin(shelved: ShelvedPlan, disk: DiskEngine): Underway<DockerEvictionRun> {
     const { clock } = this.#options;
     const { planId, policy, plan } = shelved;
     const evictionId = randomUUID();
@@ -180,7 +182,7 @@ export class DockerEvictions {
     > | null = null;
     const ended = this.#exclusively(evictionId, async () => {
       try {
-        const { claimedBytes, measuredBytes, shortfall } = await this.#run(engine, policy, {
+        const { claimedBytes, measuredBytes, shortfall } = await this.#run(disk, policy, {
           evictionId,
           plan,
           planId,
@@ -293,7 +295,7 @@ export class DockerEvictions {
   }
 
   #run(
-    engine: EvictingEngine,
+    { engine, digestsAreFromRegistries }: DiskEngine,
     policy: EvictionPolicy,
     run: {
       readonly evictionId: string;
@@ -312,6 +314,7 @@ export class DockerEvictions {
     return runEviction(
       {
         engine,
+        digestsAreFromRegistries,
         clock,
         log,
         policy,

@@ -98,6 +98,7 @@ class Scene {
     );
     const running = executePlan(execution, entries, goal, signal);
     // Measurements that settle wait for the clock.
+    running.catch(() => undefined);
     for (let i = 0; i < 50; i++) await this.clock.advance(1);
     return await running;
   }
@@ -115,7 +116,7 @@ class Scene {
 
   #measurement(): DetectedMeasurement {
     const { usedBytes } = this;
-    const figures = { allocatedBytes: 2_000, capacityBytes: 2_000, usedBytes, inodes: null };
+    const figures = { allocatedBytes: 2_000, capacityBytes: 2_000, usedBytes, inodes: null, shrinks: true };
     return { kind: "detected", source: "engineRoot", atMs: 0, path: "/", stale: false, ...figures };
   }
 }

@@ -161,7 +161,7 @@ async function runStep(
       settle(entry, "deleted", detail, entry === first ? measuredBytes : null);
     }
   }
-  return { deletedEntries, isLittle: measuredBytes < expectedBytes / 2, error: null };
+  return { deletedEntries, isLittle: (measuredBytes ?? 0) < expectedBytes / 2, error: null };
 }
 
 function objectionByWatch({ watch, startedAtMs }: PlanExecution, entry: PlanEntry): string | null {

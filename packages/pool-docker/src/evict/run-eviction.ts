@@ -29,6 +29,7 @@ export interface EvictionRun extends ReliefGoalOptions {
   readonly policy: EvictionPolicy;
   readonly record: EvictionRecord;
   readonly uses: () => UseHistory;
+  readonly digestsAreFromRegistries: boolean;
   readonly takeInventory: (signal: AbortSignal) => Promise<DockerInventory>;
   /** What is deleted at most, in this order; null: what each round plans. */
   readonly plan: EvictionPlan | null;

@@ -2,7 +2,7 @@
 export interface ImageUse {
   /** The last use that was seen; null when none ever was. */
   readonly lastUsedAtMs: number | null;
-  /** Uses that were seen. */
+  /** Uses that were seen as they happened. */
   readonly useCount: number;
   /** The newest uses, newest first, no two within a minute of each other; at most 8. */
   readonly recentUsesMs: readonly number[];

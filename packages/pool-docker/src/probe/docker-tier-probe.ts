@@ -1,9 +1,9 @@
 import type { Clock } from "@continuum/broker-core";
 import type { DockerMeasurement } from "./docker-measurement.js";
-import { measureDockerRaw } from "./docker-raw-probe.js";
+import { measureDiskImage } from "./disk-image-probe.js";
 import type { EngineLocator } from "./engine-locator.js";
 import type { HostFiles } from "./host-files.js";
-import { LinuxEngineProbe } from "./linux-engine-probe.js";
+import { type ApiUsage, LinuxEngineProbe } from "./linux-engine-probe.js";
 
 /** What the probe works with. */
 export interface DockerTierProbeOptions {
@@ -15,6 +15,11 @@ export interface DockerTierProbeOptions {
   readonly hostname: () => string;
   /** The host as it was given; null when the usual places are searched. */
   readonly dockerHost: string | null;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** A remote engine's own figures; null while they are being gathered. */
+  readonly apiUsage: () => ApiUsage | null;
+  /** What a remote engine's disk holds; null when nobody said. */
+  readonly capacityBytes: number | null;
 }
 
 const START_ADVICE = "start Docker, or name the engine with --docker-host or DOCKER_HOST";
@@ -25,7 +30,8 @@ export function createDockerTierProbe(options: DockerTierProbeOptions): () => Pr
     case "linux":
       return probeLinux(options);
     case "darwin":
-      return () => probeDarwin(options);
+    case "win32":
+      return probeDesktop(options);
     default:
       return () => Promise.resolve(unsupported(options));
   }
@@ -41,7 +47,7 @@ function probeLinux(options: DockerTierProbeOptions): () => Promise<DockerMeasur
     const tried = [...result.tried];
     // An engine that was named and doesn't answer says nothing about a Docker Desktop that nobody named.
     if (isDesktop || options.dockerHost === null) {
-      const image = await measureDockerRaw(options);
+      const image = await measureDiskImage(options);
       if (image.measurement !== null) return image.measurement;
       tried.push(...image.tried);
     }
@@ -50,10 +56,17 @@ function probeLinux(options: DockerTierProbeOptions): () => Promise<DockerMeasur
   };
 }
 
-async function probeDarwin(options: DockerTierProbeOptions): Promise<DockerMeasurement> {
-  const image = await measureDockerRaw(options);
-  if (image.measurement !== null) return image.measurement;
-  return notFound(options, image.path, image.tried);
+/** Docker runs in a virtual machine here: its disk is a file, unless an engine elsewhere was named. */
+function probeDesktop(options: DockerTierProbeOptions): () => Promise<DockerMeasurement> {
+  const engineProbe = new LinuxEngineProbe(options);
+  return async () => {
+    if (options.dockerHost?.startsWith("tcp://") === true) {
+      const { measurement } = await engineProbe.measure();
+      if (measurement?.kind === "detected" && measurement.source === "engineApi") return measurement;
+    }
+    const image = await measureDiskImage(options);
+    return image.measurement ?? notFound(options, image.path, image.tried);
+  };
 }
 
 function notFound(
@@ -66,9 +79,6 @@ function notFound(
 }
 
 function unsupported({ clock, platform }: DockerTierProbeOptions): DockerMeasurement {
-  const reason =
-    platform === "win32"
-      ? "Docker's disk under Windows and WSL2 can't be measured yet; run the core inside the WSL distribution that holds the engine"
-      : `Docker's disk can be measured on Linux and macOS, not on ${platform}`;
+  const reason = `Docker's disk can be measured on Linux, macOS and Windows, not on ${platform}`;
   return { kind: "unsupported", atMs: clock.nowMs(), os: platform, reason };
 }

@@ -1,7 +1,10 @@
+import { posix } from "node:path";
 import type { EngineInfo } from "../engine/engine-replies.js";
 
 /** Where a containerd of the system's own keeps its images. */
-const CONTAINERD_ROOT = "/var/lib/containerd";
+const SYSTEM_CONTAINERD_ROOT = "/var/lib/containerd";
+
+type RootInfo = Pick<EngineInfo, "DriverStatus" | "DockerRootDir" | "SecurityOptions" | "Containerd">;
 
 /** Whether the engine keeps images with containerd instead of a graph driver of its own. */
 export function usesContainerdStore(info: Pick<EngineInfo, "DriverStatus">): boolean {
@@ -10,7 +13,18 @@ export function usesContainerdStore(info: Pick<EngineInfo, "DriverStatus">): boo
   );
 }
 
-/** The directories that may hold the engine's images, the likeliest first. */
-export function imageRoots(info: Pick<EngineInfo, "DriverStatus" | "DockerRootDir">): readonly string[] {
-  return usesContainerdStore(info) ? [CONTAINERD_ROOT, info.DockerRootDir] : [info.DockerRootDir];
+/**
+ * The directories that may hold the engine's images and containers: its root, and with containerd's image store the root
+ * of that containerd: the system's, or the one that the engine started for itself (as a rootless engine always does),
+ * which lies below the engine's own.
+ */
+export function imageRoots(info: RootInfo): readonly string[] {
+  const own = info.DockerRootDir;
+  if (!usesContainerdStore(info)) return [own];
+  const managed = posix.join(own, "containerd/daemon");
+  const isRootless = (info.SecurityOptions ?? []).some((option) => option.includes("name=rootless"));
+  const address = info.Containerd?.Address ?? "";
+  // The engine's own containerd listens below the directory that the engine runs in.
+  const isManaged = isRootless || address.endsWith("/docker/containerd/containerd.sock");
+  return isManaged ? [managed, own] : [SYSTEM_CONTAINERD_ROOT, managed, own];
 }

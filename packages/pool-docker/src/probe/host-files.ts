@@ -1,5 +1,5 @@
 import { type Clock, PoolError, withDeadline } from "@continuum/broker-core";
-import { readFile, realpath, stat, statfs } from "node:fs/promises";
+import { open, readFile, realpath, stat, statfs } from "node:fs/promises";
 
 /** What is asked of the host's file system. Failures are those of Node, with their `code`. */
 export interface HostFiles {
@@ -16,9 +16,14 @@ export interface HostFiles {
     readonly blocks: number;
     readonly bfree: number;
     readonly bavail: number;
+    /** Inodes, and how many of them are free; 0 where the filesystem makes them as they are needed. */
+    readonly files: number;
+    readonly ffree: number;
   }>;
   realpath(path: string): Promise<string>;
   readText(path: string): Promise<string>;
+  /** Bytes from an offset on; fewer than asked for at the end of the file. */
+  readBytes(path: string, offset: number, length: number): Promise<Uint8Array>;
 }
 
 /** The machine's own files. */
@@ -27,6 +32,15 @@ export const hostFiles: HostFiles = {
   statfs: (path) => statfs(path),
   realpath: (path) => realpath(path),
   readText: (path) => readFile(path, "utf8"),
+  readBytes: async (path, offset, length) => {
+    const file = await open(path, "r");
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  },
 };
 
 /**
@@ -58,6 +72,8 @@ export function withFileDeadline(files: HostFiles, clock: Clock, deadlineMs: num
     statfs: (path) => guard(`statfs of ${path}`, () => files.statfs(path)),
     realpath: (path) => guard(`realpath of ${path}`, () => files.realpath(path)),
     readText: (path) => guard(`reading ${path}`, () => files.readText(path)),
+    readBytes: (path, offset, length) =>
+      guard(`reading ${path}`, () => files.readBytes(path, offset, length)),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "@continuum/broker-core";
 import { formatDockerEndpoint } from "../docker-host.js";
-import type { DockerMeasurement } from "./docker-measurement.js";
+import { bindingOf, type DetectedMeasurement, type DockerMeasurement } from "./docker-measurement.js";
 import type { EngineLocator, LocatedEngine } from "./engine-locator.js";
 import { imageRoots } from "./engine-root.js";
 import { fileErrorText, type HostFiles } from "./host-files.js";
@@ -12,6 +12,18 @@ export interface LinuxEngineProbeOptions {
   readonly files: HostFiles;
   readonly clock: Clock;
   readonly hostname: () => string;
+  /** An engine's own figures, where its disk can't be measured; null while they are being gathered. */
+  readonly apiUsage: () => ApiUsage | null;
+  /** What the disk of an engine on another machine holds; null when nobody said. */
+  readonly capacityBytes: number | null;
+}
+
+/** What an engine says that it takes up. */
+export interface ApiUsage {
+  readonly usedBytes: number;
+  readonly atMs: number;
+  /** Older than it should be: it couldn't be gathered anew. */
+  readonly stale: boolean;
 }
 
 /** A directory that was the engine's when the engine last answered, known again by device and inode. */
@@ -62,33 +74,54 @@ export class LinuxEngineProbe {
     const { clock, hostname } = this.#options;
     const { endpoint, info } = engine;
     const where = formatDockerEndpoint(endpoint);
-    const unsupported = (reason: string): DockerMeasurement => {
-      this.#root = null;
-      return { kind: "unsupported", atMs: clock.nowMs(), os: process.platform, reason };
-    };
-    if (endpoint.kind === "tcp" && info.Name !== hostname()) {
-      return unsupported(
-        `the engine at ${where} runs on another machine ("${info.Name}", this is "${hostname()}"): its disk can't be measured from here; run the core there`,
-      );
-    }
+    if (endpoint.kind === "tcp" && info.Name !== hostname()) return this.#measureRemote(where);
     const failures: string[] = [];
+    const found: KnownRoot[] = [];
     for (const path of imageRoots(info)) {
-      const found = await this.#directory(path);
-      if (typeof found === "string") {
-        failures.push(`${path}: ${found}`);
-        continue;
-      }
-      this.#root = found;
-      return await this.#measureRoot(found);
+      const root = await this.#directory(path);
+      if (typeof root === "string") failures.push(`${path}: ${root}`);
+      // Of several on one filesystem the first says it all.
+      else if (!found.some(({ dev }) => dev === root.dev)) found.push(root);
     }
-    if (endpoint.kind === "tcp") {
-      return unsupported(
-        `the engine at ${where} keeps its data where this machine has nothing (${failures.join("; ")}): it runs elsewhere; run the core there`,
-      );
+    const measured = await Promise.all(
+      found.map(async (root) => ({ root, measurement: await this.#measureRoot(root) })),
+    );
+    // Whichever runs full first stops the engine.
+    measured.sort((a, b) => bindingOf(b.measurement).pressure - bindingOf(a.measurement).pressure);
+    const [worst] = measured;
+    if (worst !== undefined) {
+      this.#root = worst.root;
+      return worst.measurement;
     }
+    if (endpoint.kind === "tcp") return this.#measureRemote(where);
     this.#root = null;
     const reason = `the engine at ${where} answers, but its root directory can't be measured (${failures.join("; ")}): does it run in a virtual machine or container, or does the core lack the permission to look?`;
     return { kind: "notFound", atMs: clock.nowMs(), path: info.DockerRootDir, reason };
+  }
+
+  /** An engine on another machine: what it says of itself must do. */
+  #measureRemote(path: string): DockerMeasurement {
+    const { apiUsage, capacityBytes, clock } = this.#options;
+    this.#root = null;
+    const usage = apiUsage();
+    if (usage === null) {
+      const reason = `the engine at ${path} runs on another machine, and what it says of its disk is still being gathered: ask again in a moment, or run the core there`;
+      return { kind: "notFound", atMs: clock.nowMs(), path, reason };
+    }
+    const { usedBytes, atMs, stale } = usage;
+    const capacity = capacityBytes ?? 0;
+    return {
+      kind: "detected",
+      source: "engineApi",
+      atMs,
+      path,
+      allocatedBytes: capacity,
+      usedBytes,
+      capacityBytes: capacity,
+      inodes: null,
+      shrinks: true,
+      stale,
+    };
   }
 
   async #isUnchanged(known: KnownRoot): Promise<boolean> {
@@ -109,9 +142,9 @@ export class LinuxEngineProbe {
     return { kind: "notFound", atMs: this.#options.clock.nowMs(), path: known.path, reason };
   }
 
-  async #measureRoot({ path }: KnownRoot): Promise<DockerMeasurement> {
+  async #measureRoot({ path }: KnownRoot): Promise<DetectedMeasurement> {
     const { files, clock } = this.#options;
-    const { usedBytes, capacityBytes } = await measureFilesystem(files, path);
+    const { usedBytes, capacityBytes, inodes } = await measureFilesystem(files, path);
     const figures = { allocatedBytes: capacityBytes, usedBytes, capacityBytes };
     return {
       kind: "detected",
@@ -119,6 +152,8 @@ export class LinuxEngineProbe {
       atMs: clock.nowMs(),
       path,
       ...figures,
+      inodes,
+      shrinks: true,
       stale: false,
     };
   }

@@ -1,4 +1,4 @@
-import { PoolError } from "@continuum/broker-core";
+import { type InodeUse, PoolError } from "@continuum/broker-core";
 import type { HostFiles } from "./host-files.js";
 
 /** A filesystem's figures in bytes, as `df` has them. */
@@ -8,11 +8,13 @@ export interface FilesystemUse {
   readonly availableBytes: number;
   /** `used + available`: what `df` takes its percentage of. */
   readonly capacityBytes: number;
+  /** Null where inodes are made as they are needed (btrfs says 0 of them). */
+  readonly inodes: InodeUse | null;
 }
 
 /** Measures the filesystem that holds a path. */
 export async function measureFilesystem(files: HostFiles, path: string): Promise<FilesystemUse> {
-  const { bsize, blocks, bfree, bavail } = await files.statfs(path);
+  const { bsize, blocks, bfree, bavail, files: inodes, ffree } = await files.statfs(path);
   const usedBytes = (blocks - bfree) * bsize;
   const availableBytes = bavail * bsize;
   const capacityBytes = usedBytes + availableBytes;
@@ -22,5 +24,11 @@ export async function measureFilesystem(files: HostFiles, path: string): Promise
       `statfs of ${path} gives no usable figures: ${blocks} blocks of ${bsize} bytes, ${bfree} free`,
     );
   }
-  return { usedBytes, availableBytes, capacityBytes };
+  const areKnown = Number.isSafeInteger(inodes) && inodes > 0 && ffree >= 0 && ffree <= inodes;
+  return {
+    usedBytes,
+    availableBytes,
+    capacityBytes,
+    inodes: areKnown ? { usedInodes: inodes - ffree, capacityInodes: inodes } : null,
+  };
 }

@@ -25,6 +25,7 @@ export class StubDocker {
   readonly cache: { id: string; sizeBytes: number; shared?: boolean; lastUsedAtMs: number }[] = [];
   otherBytes = 0;
   capacityBytes = 1000 * BLOCK;
+  inodes: { total: number; free: number } | null = null;
   hostname = "here";
   operatingSystem = "stub";
   /** Called before each answer: what happens meanwhile, or the answer in place of the stub's. */
@@ -59,6 +60,8 @@ export class StubDocker {
         blocks: this.capacityBytes / BLOCK + 50,
         bfree: bfree + 50,
         bavail: bfree,
+        files: this.inodes?.total ?? 0,
+        ffree: this.inodes?.free ?? 0,
       });
     };
     return { ...hostFiles, statfs };

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { systemClock } from "@continuum/broker-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { measureDockerRaw } from "./docker-raw-probe.js";
+import { measureDiskImage } from "./disk-image-probe.js";
 import { hostFiles } from "./host-files.js";
 
 const MIB = 2 ** 20;
@@ -21,14 +21,14 @@ async function writeSparse(path: string): Promise<void> {
   await file.close();
 }
 
-describe("measureDockerRaw", () => {
+describe("measureDiskImage", () => {
   let home: string;
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), "docker-raw-"));
   });
   afterEach(() => rm(home, { recursive: true }));
   const measure = (platform: NodeJS.Platform, files = hostFiles) =>
-    measureDockerRaw({ files, clock: systemClock, platform, home });
+    measureDiskImage({ files, clock: systemClock, platform, home, env: {} });
 
   it("tells what a sparse file may grow to from what it occupies", async () => {
     const path = join(home, STANDARD);
@@ -44,7 +44,7 @@ describe("measureDockerRaw", () => {
   it("counts no more capacity than the host can still give", async () => {
     const path = join(home, ".docker/desktop/vms/0/data/Docker.raw");
     await writeSparse(path);
-    const full = { bsize: 4096, blocks: 1000, bfree: 300, bavail: 256 };
+    const full = { bsize: 4096, blocks: 1000, bfree: 300, bavail: 256, files: 0, ffree: 0 };
     const { measurement } = await measure("linux", { ...hostFiles, statfs: () => Promise.resolve(full) });
     expect(measurement?.capacityBytes).toBe((await stat(path)).blocks * 512 + MIB);
   });
