@@ -49,6 +49,8 @@ describe("candidateEndpoints", () => {
       "unix:///run/user/1/docker.sock",
       "unix:///home/me/.docker/run/docker.sock",
       "unix:///home/me/.docker/desktop/docker.sock",
+      "unix:///run/podman/podman.sock",
+      "unix:///run/user/1/podman/podman.sock",
     ]);
   });
 });

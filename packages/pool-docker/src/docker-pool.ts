@@ -15,10 +15,10 @@ import type {
 } from "@continuum/wire-types";
 import { setMaxListeners } from "node:events";
 import { homedir, hostname as osHostname } from "node:os";
-import { DockerAttributor } from "./attribution/docker-attribution.js";
+import { DockerAttributor } from "./attribution/docker-attributor.js";
 import { toTierUsage } from "./attribution/to-tier-usage.js";
 import { findDiskEngine } from "./disk-engine.js";
-import { candidateEndpoints, parseDockerHost } from "./docker-host.js";
+import { candidateEndpoints, formatDockerEndpoint, parseDockerHost } from "./docker-host.js";
 import { type DockerLog, silentLog } from "./docker-log.js";
 import { DockerEvictions } from "./evict/docker-evictions.js";
 import { toInventoryEngine } from "./evict/engine-inventory.js";
@@ -26,12 +26,18 @@ import { ImageArrivals } from "./evict/image-arrivals.js";
 import { InventoryTaker } from "./evict/inventory-taker.js";
 import { parseKeepLabel } from "./evict/keep-label.js";
 import { type EvictionLedger, MemoryLedger } from "./journal/eviction-ledger.js";
-import { createUseJournal, type UseJournal } from "./journal/use-journal.js";
+import { UseJournal } from "./journal/use-journal.js";
 import { MemoryUseStore, type UseStore } from "./journal/use-store.js";
 import type { EvictionPolicy, EvictionPolicyName } from "./plan/eviction-policy.js";
-import { type DockerMeasurement, toDockerTierProbe, toDockerTierStats } from "./probe/docker-measurement.js";
+import {
+  type DockerMeasurement,
+  toDiskReading,
+  toDockerTierProbe,
+  toDockerTierStats,
+} from "./probe/docker-measurement.js";
 import { createDockerTierProbe } from "./probe/docker-tier-probe.js";
 import { EngineLocator, type LocatedEngine } from "./probe/engine-locator.js";
+import { usesContainerdStore } from "./probe/engine-root.js";
 import { type HostFiles, hostFiles, withFileDeadline } from "./probe/host-files.js";
 
 /** One reading takes no longer; below the time that a broker gives a pool. */
@@ -146,7 +152,7 @@ class EngineDockerPool implements DockerPool {
     this.#locator = new EngineLocator(endpoints, clock);
     this.#inventory = new InventoryTaker({ arrivals: new ImageArrivals(files), clock, log });
     this.#attributor = new DockerAttributor({
-      locate: async () => (await this.#locator.locate()).engine?.client ?? null,
+      locate: () => this.#locateForUsage(),
       files,
       clock,
       measure: () => this.#shared(this.#closed.signal),
@@ -163,8 +169,11 @@ class EngineDockerPool implements DockerPool {
       apiUsage: () => this.#attributor.apiUsage(),
       capacityBytes: options.capacityBytes ?? null,
     });
-    this.#journal = createUseJournal({
-      engine: async () => (await this.#locator.locate()).engine?.client ?? null,
+    this.#journal = new UseJournal({
+      locate: async () => {
+        const { engine } = await this.#locator.locate();
+        return engine === null ? null : { id: toEngineId(engine), engine: engine.client };
+      },
       store: options.useStore ?? new MemoryUseStore(),
       clock,
       log,
@@ -178,10 +187,11 @@ class EngineDockerPool implements DockerPool {
       isDurable: options.isDurable ?? (() => false),
       uses: () => this.#journal.history(),
       engineOfDisk: async () => {
-        const { client, info, endpoint } = await engineOfDisk();
-        return { id: info.ID ?? `${JSON.stringify(endpoint)} ${info.DockerRootDir}`, engine: client };
+        const engine = await engineOfDisk();
+        const digestsAreFromRegistries = !usesContainerdStore(engine.info);
+        return { id: toEngineId(engine), engine: engine.client, digestsAreFromRegistries };
       },
-      measure: this.#probe,
+      measure: () => this.#measureAfresh(),
       takeInventory: async (policy, signal) =>
         await this.#takeInventory(await engineOfDisk(), policy, signal),
       policyNamed: (name) => this.#policyNamed(name),
@@ -235,11 +245,13 @@ class EngineDockerPool implements DockerPool {
       await this.#attributor.refresh(signal);
     const latest = this.#attributor.latest();
     if (latest === null) {
-      const why = this.#attributor.lastError() ?? "nothing is known of it yet";
+      const why = this.#attributor.lastError ?? "nothing is known of it yet";
       throw new PoolError("unreachable", `who fills Docker's disk can't be told: ${why}`);
     }
-    const isDurable = this.#options.isDurable?.() ?? false;
-    return toTierUsage(latest, this.#journal, { limit, isDurable });
+    const reading = latest.reading ?? (await this.#diskReading(signal));
+    const durable = this.#options.isDurable?.() ?? false;
+    const journal = { ...this.#journal.status(), durable };
+    return toTierUsage({ ...latest, reading }, this.#journal.history(), journal, limit);
   }
 
   async refreshUsage(signal: AbortSignal): Promise<void> {
@@ -273,8 +285,29 @@ class EngineDockerPool implements DockerPool {
 
   async close(): Promise<void> {
     this.#closed.abort(new PoolError("aborted", "the pool was closed"));
-    await Promise.all([this.evictions.close(), this.#journal.close()]);
+    await Promise.all([this.evictions.close(), this.#journal.close(), this.#attributor.close()]);
     await this.#locator.close();
+  }
+
+  async #locateForUsage(): ReturnType<ConstructorParameters<typeof DockerAttributor>[0]["locate"]> {
+    const { engine } = await this.#locator.locate();
+    if (engine === null) return null;
+    const { endpoint, info, client } = engine;
+    const hostname = this.#options.hostname ?? osHostname;
+    return { engine: client, isRemote: endpoint.kind === "tcp" && info.Name !== hostname() };
+  }
+
+  async #diskReading(signal: AbortSignal): Promise<DockerTierUsage["reading"]> {
+    const measurement = await this.#shared(signal);
+    return measurement.kind === "detected" ? toDiskReading(measurement) : null;
+  }
+
+  /** What an eviction goes by: of a remote engine its figures are gathered for the purpose. */
+  async #measureAfresh(): Promise<DockerMeasurement> {
+    const measurement = await this.#probe();
+    if (measurement.kind !== "detected" || measurement.source !== "engineApi") return measurement;
+    await this.#attributor.refresh(this.#closed.signal);
+    return await this.#probe();
   }
 
   #policyNamed(name: EvictionPolicyName): EvictionPolicy {
@@ -302,6 +335,7 @@ class EngineDockerPool implements DockerPool {
     const withContainers = name === "aggressive";
     const inventory = await this.#inventory.take(toInventoryEngine(client), info, { withContainers }, signal);
     this.#images = inventory.images.length;
+    this.#journal.noteLayers(inventory.images);
     return inventory;
   }
 
@@ -345,4 +379,9 @@ class EngineDockerPool implements DockerPool {
     if (engine !== null) this.#images = engine.info.Images;
     return this.#last;
   }
+}
+
+/** What an engine calls itself, or where it is and keeps its data. */
+function toEngineId({ info, endpoint }: LocatedEngine): string {
+  return info.ID ?? `${formatDockerEndpoint(endpoint)} ${info.DockerRootDir}`;
 }

@@ -40,7 +40,7 @@ describe("EngineClient", () => {
     await expect(client.info()).rejects.toMatchObject({ code: "unreachable" });
     await stub.listen();
     await client.info();
-    expect(stub.requests.at(-1)?.version).toBe("1.51");
+    expect(stub.requests.at(-1)?.version).toBe("1.55");
   });
 
   it("asks again when another engine took the place of the first unnoticed", async () => {
@@ -58,18 +58,22 @@ describe("EngineClient", () => {
     expect(await client.info()).toMatchObject({ Name: "n" });
   });
 
-  it.each([
-    ["1.41", "all=1&keep-storage=5&filters=%7B%22until%22%3A%5B%2260s%22%5D%7D"],
-    ["1.47", "all=1&keep-storage=5&filters=%7B%22until%22%3A%5B%2260s%22%5D%7D"],
-    ["1.48", "all=1&reserved-space=5&max-used-space=5&filters=%7B%22until%22%3A%5B%2260s%22%5D%7D"],
-  ])("prunes build cache with the parameters of API %s", async (version, query) => {
-    stub.apiVersion = version;
-    answer({ CachesDeleted: null, SpaceReclaimed: 0 });
-    await client.buildPrune({ keepBytes: 5, unusedForMs: 60_000 });
-    expect(stub.calls).toEqual([`POST /build/prune?${query}`]);
-    await client.buildPrune({ keepBytes: 5, unusedForMs: 0 });
-    expect(stub.calls[1]).not.toContain("filters");
-  });
+  it.each(["1.41", "1.47", "1.48", "1.55"])(
+    "prunes exactly the records that it is told to, with nothing that changes by API %s",
+    async (version) => {
+      stub.apiVersion = version;
+      answer({ CachesDeleted: ["a1"], SpaceReclaimed: 5 });
+      expect(await client.buildPruneIds(["a1", "b2"])).toEqual({ CachesDeleted: ["a1"], SpaceReclaimed: 5 });
+      const [, rawQuery = ""] = stub.calls[0]?.split("?") ?? [];
+      expect(Object.fromEntries(new URLSearchParams(rawQuery))).toEqual({
+        all: "1",
+        filters: JSON.stringify({ id: ['"^(a1|b2)$"'] }),
+      });
+      await expect(client.buildPruneIds(["a|.*"])).rejects.toMatchObject({ code: "protocol" });
+      await expect(client.buildPruneIds([])).rejects.toThrow(RangeError);
+      expect(stub.calls).toHaveLength(1);
+    },
+  );
 
   it("asks for build cache alone where the engine can tell it", async () => {
     answer({ BuildCache: null });

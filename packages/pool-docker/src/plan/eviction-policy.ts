@@ -1,10 +1,13 @@
 import type { KeepLabel } from "../evict/keep-label.js";
 
+/** All policies, from the most careful on. */
+export const EVICTION_POLICY_NAMES = ["conservative", "standard", "aggressive"] as const;
+
 /**
  * How much may be lost: `conservative` deletes only what can be had again (build cache, images of a registry),
  * `standard` every unused image, `aggressive` stopped containers too, with their writable layers.
  */
-export type EvictionPolicyName = "conservative" | "standard" | "aggressive";
+export type EvictionPolicyName = (typeof EVICTION_POLICY_NAMES)[number];
 
 /** What may be deleted. The rules to keep hold under every policy. */
 export interface EvictionPolicy {

@@ -42,10 +42,13 @@ export function toLayerForest(images: readonly InventoryImage[]): LayerForest {
     }
     return node;
   };
+  const unclear: InventoryImage[] = [];
   for (const image of images) {
-    const { layerBytes } = image;
+    const chain = chainOf(image, byId);
+    const layerBytes = image.layerBytes?.length === chain.length ? image.layerBytes : null;
+    if (layerBytes === null) unclear.push(image);
     let node: LayerNode | null = null;
-    chainOf(image, byId).forEach((layer, i) => {
+    chain.forEach((layer, i) => {
       node = step(node, layer);
       const bytes = layerBytes?.[i];
       if (bytes !== undefined && !known.has(node)) {
@@ -59,8 +62,7 @@ export function toLayerForest(images: readonly InventoryImage[]): LayerForest {
     }
   }
   // The smallest first: what it is built on is then known to those that are built on it.
-  const unclear = images.filter(({ layerBytes }) => layerBytes === null);
-  for (const image of [...unclear].sort((a, b) => a.sizeBytes - b.sizeBytes || (a.id < b.id ? -1 : 1))) {
+  for (const image of unclear.sort((a, b) => a.sizeBytes - b.sizeBytes || (a.id < b.id ? -1 : 1))) {
     const path = pathOf(tops.get(image.id) ?? null);
     const rest = image.sizeBytes - path.reduce((sum, node) => sum + node.bytes, 0);
     const lowest = path.findLast((node) => !known.has(node));

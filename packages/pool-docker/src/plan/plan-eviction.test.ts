@@ -1,12 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ImageUse } from "../journal/image-use.js";
-import type {
-  DockerInventory,
-  InventoryCacheRecord,
-  InventoryContainer,
-  InventoryImage,
-} from "./docker-inventory.js";
+import type { InventoryCacheRecord, InventoryContainer, InventoryImage } from "./docker-inventory.js";
 import type { EvictionPlan } from "./eviction-plan.js";
 import type { EvictionPolicy } from "./eviction-policy.js";
 import { planEviction } from "./plan-eviction.js";

@@ -85,14 +85,17 @@ export class StubDocker {
       return { json: this.usedBy.map((id, i) => ({ Id: `c${i}`, Image: id, ImageID: id })) };
     }
     if (path === "/images/json") return { json: this.images.map(toListed) };
-    if (path === "/system/df") {
-      return { json: { BuildCache: this.cache.length === 0 ? null : this.cache.map(toRecord) } };
-    }
-    if (path === "/build/prune") return { json: this.#prune(Number(query.get("keep-storage"))) };
-    const [, name = "", rest = ""] = /^\/images\/(.+?)(\/json|\/tag)?$/.exec(path) ?? [];
+    if (path === "/system/df") return { json: this.#diskUsage() };
+    if (path === "/build/prune") return { json: this.#prune(query.get("filters") ?? "{}") };
+    // Nothing happens here by itself: the stream stays open until it isn't wanted any more.
+    if (path === "/events") return { raw: (response) => response.flushHeaders() };
+    const container = /^\/containers\/c(\d+)\/json$/.exec(path)?.[1];
+    if (container !== undefined) return this.#inspectContainer(Number(container));
+    const [, name = "", rest = ""] = /^\/images\/(.+?)(\/json|\/tag|\/history)?$/.exec(path) ?? [];
     const image = this.images.find(({ id, tags }) => id === name || tags.includes(name));
     if (image === undefined) return null;
     if (rest === "/json") return { json: toInspected(image) };
+    if (rest === "/history") return { json: [] };
     if (rest === "/tag") {
       image.tags.push(`${query.get("repo") ?? ""}:${query.get("tag") ?? ""}`);
       return { status: 201, json: null };
@@ -113,19 +116,34 @@ export class StubDocker {
     return { json: [{ Deleted: image.id }] };
   }
 
-  #prune(keepBytes: number): unknown {
-    const gone: string[] = [];
-    let reclaimed = 0;
-    this.cache.sort((a, b) => a.lastUsedAtMs - b.lastUsedAtMs);
-    const total = (): number =>
-      this.cache.reduce((sum, { sizeBytes, shared }) => sum + (shared === true ? 0 : sizeBytes), 0);
-    while (total() > keepBytes) {
-      const first = this.cache.shift();
-      if (first === undefined) break;
-      gone.push(first.id);
-      reclaimed += first.sizeBytes;
-    }
-    return { CachesDeleted: gone.length === 0 ? null : gone, SpaceReclaimed: reclaimed };
+  #prune(filters: string): unknown {
+    const [filter = ""] = (JSON.parse(filters) as { id?: string[] }).id ?? [];
+    const wanted = new RegExp(JSON.parse(filter) as string);
+    const gone = this.cache.filter(({ id }) => wanted.test(id));
+    for (const record of gone) this.cache.splice(this.cache.indexOf(record), 1);
+    const reclaimed = gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return { CachesDeleted: gone.length === 0 ? null : gone.map(({ id }) => id), SpaceReclaimed: reclaimed };
+  }
+
+  #diskUsage(): unknown {
+    return {
+      LayersSize: this.images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      Images: this.images.map(toListed),
+      Containers: this.usedBy.map((id, i) => ({ Id: `c${i}`, Image: id, ImageID: id, State: "running" })),
+      Volumes: null,
+      BuildCache: this.cache.length === 0 ? null : this.cache.map(toRecord),
+    };
+  }
+
+  #inspectContainer(n: number): StubReply | null {
+    const image = this.usedBy[n];
+    if (image === undefined) return null;
+    const State = {
+      Status: "running",
+      StartedAt: "2020-01-01T00:00:00Z",
+      FinishedAt: "0001-01-01T00:00:00Z",
+    };
+    return { json: { Id: `c${n}`, Name: `/c${n}`, Image: image, Created: State.StartedAt, State } };
   }
 }
 
