@@ -8,6 +8,7 @@ import { formatEndpoint } from "./ipc/endpoint.js";
 import type { IpcLimits } from "./ipc/ipc-limits.js";
 import { IpcServer } from "./ipc/ipc-server.js";
 import { createAdmissionModule } from "./modules/admission-module.js";
+import { createDockerModule } from "./modules/docker-module.js";
 import { createEventsModule } from "./modules/events-module.js";
 import { createHealthModule } from "./modules/health-module.js";
 import { createPressureBrokerModule } from "./modules/pressure-broker-module.js";
@@ -16,6 +17,7 @@ import { Router } from "./router.js";
 import { handledCommands } from "./runtime/command-handlers.js";
 import { EventBus } from "./runtime/event-bus.js";
 import { ModuleRuntime } from "./runtime/module-runtime.js";
+import { type CoreState, openState } from "./state/open-state.js";
 import { readVersion } from "./version.js";
 
 /** How long a stopping core still answers requests that are in flight. */
@@ -58,7 +60,9 @@ export interface Core {
 export function createCore(config: CoreConfig, options: CoreOptions = {}): Core {
   const { log = pino({ level: "silent" }), clock = systemClock } = options;
   const version = readVersion();
-  const dockerPool = options.dockerPool ?? createConfiguredPool(config, clock, log);
+  const state =
+    options.dockerPool === undefined ? openState({ directory: config.stateDirectory, log }) : null;
+  const dockerPool = options.dockerPool ?? createConfiguredPool(config, state, clock, log);
   const { actAbove, target, tickMs, evict } = config;
   const broker = new PressureBroker({
     clock,
@@ -83,16 +87,23 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     read: (name, signal) => broker.read(name, signal),
     nowMs: () => clock.nowMs(),
   });
+  const docker = createDockerModule({
+    pool: dockerPool,
+    policy: evict === "off" ? "conservative" : evict,
+    target,
+    maintain: () => state?.maintain(),
+  });
   const commands = handledCommands({
     ...health.handlers,
     ...pushed.handlers,
     ...pressure.handlers,
     ...resources.handlers,
     ...admission.handlers,
+    ...docker.handlers,
   });
 
   const runtime = new ModuleRuntime({
-    modules: [health, pushed, pressure, resources, admission],
+    modules: [health, pushed, pressure, resources, admission, docker],
     clock,
     log,
     events,
@@ -112,6 +123,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     await Promise.all([ipc.close(DRAIN_MS), broker.close()]);
     await runtime.stop();
     await dockerPool.close();
+    state?.close();
     log.info("stopped");
   };
   return {
@@ -138,13 +150,24 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
   };
 }
 
-function createConfiguredPool(config: CoreConfig, clock: Clock, log: Logger): DockerPool {
-  const { dockerHost, evict, minAgeMs, keepLabel } = config;
+function createConfiguredPool(
+  config: CoreConfig,
+  state: CoreState | null,
+  clock: Clock,
+  log: Logger,
+): DockerPool {
+  const { dockerHost, evict, minAgeMs, minIdleMs, keepLabel, keepReferences, keepNewestPerRepository } =
+    config;
   return createDockerPool({
     dockerHost,
     evict,
     minAgeMs,
+    minIdleMs,
     keepLabel,
+    keepReferences,
+    keepNewestPerRepository,
+    capacityBytes: config.dockerCapacityBytes,
+    ...(state === null ? {} : { useStore: state, ledger: state, isDurable: () => state.isDurable }),
     clock,
     log: log.child({ module: "docker" }),
   });

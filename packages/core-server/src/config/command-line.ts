@@ -37,7 +37,7 @@ export function parseCommandLine(args: readonly string[], version: string): Comm
     "socket",
     "--socket <PATH>",
     "where to listen, also tcp://HOST:PORT on loopback (CONTINUUM_SOCKET, CONTINUUM_CORE_URL; " +
-      "default: core.sock in the state directory)",
+      "default: core.sock in the core's directory)",
   );
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const { flag, placeholder, variable, description, defaultText } = SETTINGS[name];

@@ -18,11 +18,21 @@ export interface CoreConfig {
   readonly actAbove: number;
   /** The pressure (a ratio) that relief aims for. */
   readonly target: number;
-  /** Nothing younger is deleted. */
-  readonly minAgeMs: number;
+  /** Nothing younger is deleted, by kind. */
+  readonly minAgeMs: { readonly image: number; readonly container: number; readonly buildCache: number };
+  /** Images used less than this ago are not deleted. */
+  readonly minIdleMs: number;
   readonly evict: EvictMode;
   /** `KEY=VALUE`, or `KEY` for any value: what carries this label is never deleted. */
   readonly keepLabel: string;
+  /** Images whose references match one of these patterns are never deleted. */
+  readonly keepReferences: readonly string[];
+  /** So many of the newest images of each repository are never deleted. */
+  readonly keepNewestPerRepository: number;
+  /** How much a remote engine's disk holds, which its API doesn't say; null when nobody said. */
+  readonly dockerCapacityBytes: number | null;
+  /** Where the journal of uses and the ledger of evictions are kept. */
+  readonly stateDirectory: string;
   /** Null: warn when the log goes to a terminal, info otherwise. */
   readonly logLevel: LogLevel | null;
 }

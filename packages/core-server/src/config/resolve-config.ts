@@ -1,5 +1,5 @@
 import { CoreError } from "../core-error.js";
-import { decodeEndpoint, defaultEndpoint, type Endpoint } from "../ipc/endpoint.js";
+import { decodeEndpoint, defaultEndpoint, defaultStateDirectory, type Endpoint } from "../ipc/endpoint.js";
 import type { CoreConfig } from "./core-config.js";
 import { type Setting, type SettingName, SETTINGS } from "./settings.js";
 
@@ -15,6 +15,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 export function resolveConfig(flags: RawFlags, env: Env): CoreConfig {
   const actAbove = resolve("actAbove", flags, env);
   const target = resolve("target", flags, env);
+  const { value: minAgeMs } = resolve("minAgeMs", flags, env);
   if (target.value >= actAbove.value) {
     const message =
       `${target.source}: got ${target.value}, expected less than ${actAbove.source} (${actAbove.value}): ` +
@@ -27,9 +28,18 @@ export function resolveConfig(flags: RawFlags, env: Env): CoreConfig {
     tickMs: resolve("tickMs", flags, env).value,
     actAbove: actAbove.value,
     target: target.value,
-    minAgeMs: resolve("minAgeMs", flags, env).value,
+    minAgeMs: {
+      image: minAgeMs,
+      container: resolve("minAgeContainerMs", flags, env).value ?? minAgeMs,
+      buildCache: resolve("minAgeBuildCacheMs", flags, env).value ?? minAgeMs,
+    },
+    minIdleMs: resolve("minIdleMs", flags, env).value,
     evict: resolve("evict", flags, env).value,
     keepLabel: resolve("keepLabel", flags, env).value,
+    keepReferences: resolve("keepReferences", flags, env).value,
+    keepNewestPerRepository: resolve("keepNewestPerRepository", flags, env).value,
+    dockerCapacityBytes: resolve("dockerCapacityBytes", flags, env).value,
+    stateDirectory: resolve("stateDirectory", flags, env).value ?? defaultStateDirectory(env),
     logLevel: resolve("logLevel", flags, env).value,
   };
 }

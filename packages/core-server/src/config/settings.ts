@@ -1,4 +1,5 @@
 import { DockerHostError, type EvictMode, parseDockerHost } from "@continuum/pool-docker";
+import { isAbsolute } from "node:path";
 import { parseDuration } from "./duration.js";
 import { LOG_LEVELS, type LogLevel } from "./core-config.js";
 
@@ -19,7 +20,9 @@ export interface Setting<T> {
 }
 
 const MAX_TICK_MS = 3_600_000;
-const EVICT_MODES: readonly EvictMode[] = ["off", "conservative", "standard"];
+const MAX_KEPT = 1_000_000;
+const MAX_PATTERNS = 1_000;
+const EVICT_MODES: readonly EvictMode[] = ["off", "conservative", "standard", "aggressive"];
 
 const setting = <T>(definition: Setting<T>): Setting<T> => definition;
 
@@ -51,6 +54,42 @@ function parseEngine(text: string): string | null {
     if (error instanceof DockerHostError) return null;
     throw error;
   }
+}
+
+function parseCount(text: string): number | null {
+  const value = /^\d+$/u.test(text) ? Number(text) : -1;
+  return value >= 0 && value <= MAX_KEPT ? value : null;
+}
+
+/** Patterns of references, by commas. */
+function parsePatterns(text: string): readonly string[] | null {
+  const patterns = text.split(",").map((each) => each.trim());
+  const areUsable = patterns.every((each) => /^[\w./:@*?-]+$/u.test(each));
+  return areUsable && patterns.length <= MAX_PATTERNS ? patterns : null;
+}
+
+const SIZE_UNITS = {
+  "": 1,
+  k: 1e3,
+  m: 1e6,
+  g: 1e9,
+  t: 1e12,
+  ki: 2 ** 10,
+  mi: 2 ** 20,
+  gi: 2 ** 30,
+  ti: 2 ** 40,
+};
+
+/** Bytes of a size such as `500GB`, `64GiB` or plain bytes. */
+function parseSize(text: string): number | null {
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?$/iu.exec(text) ?? [];
+  if (number === undefined) return null;
+  const bytes = Math.round(Number(number) * SIZE_UNITS[unit.toLowerCase() as keyof typeof SIZE_UNITS]);
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null;
+}
+
+function parseDirectory(text: string): string | null {
+  return isAbsolute(text) && !text.includes("\0") ? text : null;
 }
 
 /** A label's key, or key and value, as Docker allows them. */
@@ -110,12 +149,43 @@ export const SETTINGS = {
     defaultText: "24h",
     parse: parseDuration,
   }),
+  minAgeContainerMs: setting<number | null>({
+    flag: "--min-age-container",
+    placeholder: "DURATION",
+    variable: "CONTINUUM_MIN_AGE_CONTAINER",
+    description: "delete no stopped container that ended later",
+    expected: "a duration such as 0s, 90m, 24h, 7d or 1h30m",
+    defaultValue: null,
+    defaultText: "as --min-age",
+    parse: parseDuration,
+  }),
+  minAgeBuildCacheMs: setting<number | null>({
+    flag: "--min-age-build-cache",
+    placeholder: "DURATION",
+    variable: "CONTINUUM_MIN_AGE_BUILD_CACHE",
+    description: "delete no build cache that was used later",
+    expected: "a duration such as 0s, 90m, 24h, 7d or 1h30m",
+    defaultValue: null,
+    defaultText: "as --min-age",
+    parse: parseDuration,
+  }),
+  minIdleMs: setting<number>({
+    flag: "--min-idle",
+    placeholder: "DURATION",
+    variable: "CONTINUUM_MIN_IDLE",
+    description: "delete no image that was used, or may have been used unseen, later",
+    expected: "a duration such as 0s, 90m, 24h, 7d or 1h30m",
+    defaultValue: 0,
+    defaultText: "0s",
+    parse: parseDuration,
+  }),
   evict: setting<EvictMode>({
     flag: "--evict",
     placeholder: "MODE",
     variable: "CONTINUUM_EVICT",
-    description: "what may be deleted: off (only observe), conservative (what can be had again), standard",
-    expected: "off, conservative or standard",
+    description:
+      "what may be deleted: off (only observe), conservative (what can be had again), standard (every unused image), aggressive (stopped containers too)",
+    expected: "off, conservative, standard or aggressive",
     defaultValue: "off",
     defaultText: "off",
     parse: oneOf(EVICT_MODES),
@@ -129,6 +199,46 @@ export const SETTINGS = {
     defaultValue: "continuum.keep=true",
     defaultText: "continuum.keep=true",
     parse: parseLabel,
+  }),
+  keepReferences: setting<readonly string[]>({
+    flag: "--keep-images",
+    placeholder: "PATTERN,...",
+    variable: "CONTINUUM_KEEP_IMAGES",
+    description: "never delete images whose name matches, * any text, ? one character",
+    expected: "references with * and ?, by commas, such as 'registry.example/base/*,*:stable'",
+    defaultValue: [],
+    defaultText: "none",
+    parse: parsePatterns,
+  }),
+  keepNewestPerRepository: setting<number>({
+    flag: "--keep-newest",
+    placeholder: "N",
+    variable: "CONTINUUM_KEEP_NEWEST",
+    description: "never delete the newest N images of a repository",
+    expected: `a whole number from 0 to ${MAX_KEPT}`,
+    defaultValue: 0,
+    defaultText: "0",
+    parse: parseCount,
+  }),
+  dockerCapacityBytes: setting<number | null>({
+    flag: "--docker-capacity",
+    placeholder: "SIZE",
+    variable: "CONTINUUM_DOCKER_CAPACITY",
+    description: "how much the disk of an engine on another machine holds, which its API doesn't say",
+    expected: "a size such as 500GB, 64GiB or plain bytes",
+    defaultValue: null,
+    defaultText: "unknown",
+    parse: parseSize,
+  }),
+  stateDirectory: setting<string | null>({
+    flag: "--state-dir",
+    placeholder: "PATH",
+    variable: "CONTINUUM_STATE_DIR",
+    description: "where the journal of uses and the ledger of evictions are kept",
+    expected: "an absolute path",
+    defaultValue: null,
+    defaultText: "$CONTINUUM_HOME/state, else ~/.local/state/continuum",
+    parse: parseDirectory,
   }),
   logLevel: setting<LogLevel | null>({
     flag: "--log-level",

@@ -47,10 +47,18 @@ function tierLine(stats: DockerTierStats, probe: DockerTierProbe): string {
   }
 }
 
-function evictionLine({ evict, actAbove, target, minAgeMs, keepLabel }: CoreConfig): string {
+function evictionLine({ evict, actAbove, target, minAgeMs, keepLabel, ...rules }: CoreConfig): string {
   if (evict === "off") return "eviction is off: the core only observes, and says what it would delete";
   const from = formatPercent(actAbove);
   const to = formatPercent(target);
-  const spared = `nothing younger than ${formatDuration(minAgeMs)}, nothing labelled ${keepLabel}`;
+  const spared = [
+    `nothing younger than ${formatDuration(minAgeMs.image)}`,
+    `nothing labelled ${keepLabel}`,
+    ...(rules.minIdleMs > 0 ? [`no image used in the last ${formatDuration(rules.minIdleMs)}`] : []),
+    ...(rules.keepReferences.length > 0 ? [`no image like ${rules.keepReferences.join(", ")}`] : []),
+    ...(rules.keepNewestPerRepository > 0
+      ? [`not the newest ${rules.keepNewestPerRepository} of a repository`]
+      : []),
+  ].join(", ");
   return `eviction is on (${evict}): from ${from} down to ${to}; ${spared}`;
 }

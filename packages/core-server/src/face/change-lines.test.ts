@@ -45,7 +45,8 @@ const image = (expectedBytes: number | null): EvictedItem => ({
   reason: "unused",
 });
 
-const changeLines = () => new ChangeLines({ evict: "standard", minAgeMs: 0 });
+const MIN_AGE = { image: 0, container: 0, buildCache: 0 };
+const changeLines = () => new ChangeLines({ evict: "standard", minAgeMs: MIN_AGE });
 
 describe("lines for a state", () => {
   it("tell a severity that changes, once, and nothing for one that doesn't", () => {
@@ -89,7 +90,7 @@ describe("lines for a relief", () => {
 
   it("tell what would be deleted and how to switch it on, where only observing", () => {
     const items = [image(1e9), image(2e9), { ...image(null), kind: "build cache" }];
-    const observing = new ChangeLines({ evict: "off", minAgeMs: 0 });
+    const observing = new ChangeLines({ evict: "off", minAgeMs: MIN_AGE });
     expect(observing.onRelief({ alert: alert(), wouldDelete: items, shortfall: "off", error: null })).toEqual(
       [
         "📢 PressureAlert tier=docker severity=high pressure=0.92 freed=0B action=stuck",
@@ -100,14 +101,14 @@ describe("lines for a relief", () => {
   });
 
   it("tell where only observing that the minimum age would spare everything", () => {
-    const observing = new ChangeLines({ evict: "off", minAgeMs: 86_400_000 });
+    const observing = new ChangeLines({ evict: "off", minAgeMs: { ...MIN_AGE, image: 86_400_000 } });
     expect(observing.onRelief({ alert: alert(), wouldDelete: [], shortfall: "off", error: null })[1]).toBe(
       "hot and stuck: docker: eviction is off; it would find nothing unused older than 1d (--min-age) to delete",
     );
   });
 
   it("tell what failed rather than guess what would be deleted", () => {
-    const observing = new ChangeLines({ evict: "off", minAgeMs: 0 });
+    const observing = new ChangeLines({ evict: "off", minAgeMs: MIN_AGE });
     const error = new Error("no engine answers");
     expect(
       observing.onRelief({ alert: alert(), wouldDelete: [], shortfall: error.message, error }).slice(1),

@@ -70,7 +70,7 @@ export class ChangeLines {
   /** What eviction would have done if it were on. */
   #observed(wouldDelete: readonly EvictedItem[]): string {
     if (wouldDelete.length === 0) {
-      const { minAgeMs } = this.config;
+      const { image: minAgeMs } = this.config.minAgeMs;
       const age = minAgeMs > 0 ? ` older than ${formatDuration(minAgeMs)} (--min-age)` : "";
       return `eviction is off; it would find nothing unused${age} to delete`;
     }

@@ -1,14 +1,20 @@
 import { describe, expect, it } from "vitest";
-import { decodeEndpoint, defaultEndpoint, formatEndpoint, resolveStateDirectory } from "./endpoint.js";
+import {
+  decodeEndpoint,
+  defaultEndpoint,
+  defaultStateDirectory,
+  formatEndpoint,
+  resolveCoreDirectory,
+} from "./endpoint.js";
 
-describe("the state directory", () => {
+describe("the core's directory", () => {
   it.each([
     [{ CONTINUUM_HOME: "/c", XDG_RUNTIME_DIR: "/run/user/1" }, "/c"],
     [{ XDG_RUNTIME_DIR: "/run/user/1" }, "/run/user/1/continuum"],
     [{ CONTINUUM_HOME: "", XDG_RUNTIME_DIR: "relative" }, "/home/me/.continuum"],
     [{}, "/home/me/.continuum"],
   ])("%j is %s", (env, directory) => {
-    expect(resolveStateDirectory(env, "/home/me")).toBe(directory);
+    expect(resolveCoreDirectory(env, "/home/me")).toBe(directory);
     expect(defaultEndpoint(env, "/home/me")).toEqual({
       kind: "unix",
       path: `${directory}/core.sock`,
@@ -59,5 +65,15 @@ describe("decodeEndpoint", () => {
     expect(() => decodeEndpoint(text, "--socket")).toThrow(
       expect.objectContaining({ name: "CoreError", code: "usage" }) as Error,
     );
+  });
+});
+
+describe("the state directory", () => {
+  it.each([
+    [{ CONTINUUM_HOME: "/c", XDG_STATE_HOME: "/s" }, "/c/state"],
+    [{ XDG_STATE_HOME: "/s", XDG_RUNTIME_DIR: "/run/user/1" }, "/s/continuum"],
+    [{ XDG_STATE_HOME: "relative" }, "/home/me/.local/state/continuum"],
+  ])("%j is %s", (env, directory) => {
+    expect(defaultStateDirectory(env, "/home/me")).toBe(directory);
   });
 });

@@ -12,8 +12,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** The kernel's limit for a socket's path is 108 bytes on Linux and 104 on macOS, with the final zero. */
 const MAX_SOCKET_PATH_BYTES = 103;
 
-/** The directory of everything a core keeps: `$CONTINUUM_HOME`, else `$XDG_RUNTIME_DIR/continuum`, else `~/.continuum`. */
-export function resolveStateDirectory(env: Env, home: string = homedir()): string {
+/** The directory of a core's socket: `$CONTINUUM_HOME`, else `$XDG_RUNTIME_DIR/continuum`, else `~/.continuum`. */
+export function resolveCoreDirectory(env: Env, home: string = homedir()): string {
   const own = env["CONTINUUM_HOME"];
   if (own !== undefined && own !== "") return resolve(own);
   const runtime = env["XDG_RUNTIME_DIR"];
@@ -22,10 +22,22 @@ export function resolveStateDirectory(env: Env, home: string = homedir()): strin
   return join(home, ".continuum");
 }
 
+/**
+ * The directory of what outlives a core and a reboot: `state` in `$CONTINUUM_HOME`, else `continuum` in
+ * `$XDG_STATE_HOME`, else in `~/.local/state`.
+ */
+export function defaultStateDirectory(env: Env, home: string = homedir()): string {
+  const own = env["CONTINUUM_HOME"];
+  if (own !== undefined && own !== "") return join(resolve(own), "state");
+  const state = env["XDG_STATE_HOME"];
+  const base = state !== undefined && isAbsolute(state) ? state : join(home, ".local/state");
+  return join(base, "continuum");
+}
+
 /** The endpoint that is used when nothing names one; its directory belongs to the core. */
 export function defaultEndpoint(env: Env, home?: string): Endpoint {
-  const path = join(resolveStateDirectory(env, home), "core.sock");
-  return { ...unixEndpoint(path, "the state directory"), ownsDirectory: true };
+  const path = join(resolveCoreDirectory(env, home), "core.sock");
+  return { ...unixEndpoint(path, "the core's directory"), ownsDirectory: true };
 }
 
 /**

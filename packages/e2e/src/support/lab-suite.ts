@@ -10,7 +10,7 @@ const mustRun = process.env["CI"] === "true";
  */
 export function describeWithLab(
   name: string,
-  options: { sizeBytes?: number },
+  options: { sizeBytes?: number; registry?: boolean },
   body: (lab: () => DockerLab) => void,
 ): void {
   const skip = unavailable !== null && !mustRun;

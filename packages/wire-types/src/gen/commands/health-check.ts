@@ -38,7 +38,7 @@ endpoint?: string | undefined,
 /**
  * What eviction may delete; a Rust core may leave it out.
  */
-evict?: "off" | "conservative" | "standard" | undefined, };
+evict?: "off" | "conservative" | "standard" | "aggressive" | undefined, };
 
 /**
  * What the server command of `health-check` gives.
@@ -71,7 +71,7 @@ endpoint?: string | undefined,
 /**
  * What eviction may delete; a Rust core may leave it out.
  */
-evict?: "off" | "conservative" | "standard" | undefined, };
+evict?: "off" | "conservative" | "standard" | "aggressive" | undefined, };
 
 const params = contractSchema<HealthCheckParams>()(z.object({}));
 
@@ -81,11 +81,11 @@ const reply = contractSchema<HealthCheckReply>()(z.looseObject({
   "pid": z.number().optional(),
   "startedAtMs": z.number().optional(),
   "endpoint": z.string().optional(),
-  "evict": z.enum(["off", "conservative", "standard"]).optional(),
+  "evict": z.enum(["off", "conservative", "standard", "aggressive"]).optional(),
 }));
 
 function isReply(value: Loose): value is HealthCheckReply {
-  return isObject(value) && typeof value.healthy === "boolean" && (value.version === undefined || (typeof value.version === "string")) && (value.pid === undefined || (Number.isFinite(value.pid))) && (value.startedAtMs === undefined || (Number.isFinite(value.startedAtMs))) && (value.endpoint === undefined || (typeof value.endpoint === "string")) && (value.evict === undefined || ((value.evict === "off") || (value.evict === "conservative") || (value.evict === "standard")));
+  return isObject(value) && typeof value.healthy === "boolean" && (value.version === undefined || (typeof value.version === "string")) && (value.pid === undefined || (Number.isFinite(value.pid))) && (value.startedAtMs === undefined || (Number.isFinite(value.startedAtMs))) && (value.endpoint === undefined || (typeof value.endpoint === "string")) && (value.evict === undefined || ((value.evict === "off") || (value.evict === "conservative") || (value.evict === "standard") || (value.evict === "aggressive")));
 }
 
 /**

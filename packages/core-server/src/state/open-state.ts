@@ -1,0 +1,165 @@
+import { PoolError } from "@continuum/broker-core";
+import {
+  type EvictionLedger,
+  type ImageUse,
+  type JournalMarker,
+  type LedgerEntry,
+  MemoryLedger,
+  MemoryUseStore,
+  type UseStore,
+} from "@continuum/pool-docker";
+import { renameSync } from "node:fs";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { StateError } from "./state-error.js";
+import { StateFile } from "./state-file.js";
+
+/** What the core remembers beyond its own life. Whoever opened it closes it. */
+export interface CoreState extends UseStore, EvictionLedger {
+  /** Whether what is written now survives the core. */
+  readonly isDurable: boolean;
+  /** What a person should know of how it was opened; empty when all is well. */
+  readonly notes: readonly string[];
+  /** For a slow tick: tries again where the state is only in memory, and sees to the space that it keeps. */
+  maintain(): void;
+  close(): void;
+}
+
+/**
+ * Opens the state in a directory; never fails. A damaged file is set aside; where none can be had the state is kept in
+ * memory until one can, and what was written meanwhile goes into it then.
+ */
+export function openState({
+  directory,
+  log,
+}: {
+  readonly directory: string;
+  readonly log: Logger;
+}): CoreState {
+  return new DirectoryState(directory, log);
+}
+
+class DirectoryState implements CoreState {
+  readonly notes: string[] = [];
+  readonly #path: string;
+  readonly #log: Logger;
+  #file: StateFile | null = null;
+  #memory: { readonly uses: MemoryUseStore; readonly ledger: MemoryLedger } | null = null;
+  #isClosed = false;
+
+  constructor(directory: string, log: Logger) {
+    this.#path = join(directory, "state.db");
+    this.#log = log;
+    try {
+      this.#file = this.#open();
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      this.#memory = { uses: new MemoryUseStore(), ledger: new MemoryLedger() };
+      this.#say(`${error.message}; uses and evictions are remembered in memory only, until it can be had`);
+    }
+  }
+
+  get isDurable(): boolean {
+    return this.#file !== null;
+  }
+
+  load(): ReturnType<UseStore["load"]> {
+    return this.#store.load();
+  }
+
+  save(changed: ReadonlyMap<string, ImageUse>, removed: readonly string[], marker: JournalMarker): void {
+    this.#store.save(changed, removed, marker);
+  }
+
+  append(entry: Omit<LedgerEntry, "sequence">): number {
+    return this.#ledger.append(entry);
+  }
+
+  page(options: Parameters<EvictionLedger["page"]>[0]): readonly LedgerEntry[] {
+    return this.#ledger.page(options);
+  }
+
+  byEviction(evictionId: string): readonly LedgerEntry[] {
+    return this.#ledger.byEviction(evictionId);
+  }
+
+  byImage(id: string): readonly LedgerEntry[] {
+    return this.#ledger.byImage(id);
+  }
+
+  maintain(): void {
+    if (this.#isClosed) return;
+    try {
+      if (this.#file === null) this.#moveToFile();
+      else this.#file.reserve();
+    } catch (error) {
+      if (!(error instanceof StateError || error instanceof PoolError)) throw error;
+      this.#log.debug({ err: error }, `the state can't be kept in its file yet: ${error.message}`);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#file?.close();
+  }
+
+  get #store(): UseStore {
+    return this.#file ?? this.#inMemory.uses;
+  }
+
+  get #ledger(): EvictionLedger {
+    return this.#file ?? this.#inMemory.ledger;
+  }
+
+  get #inMemory(): { readonly uses: MemoryUseStore; readonly ledger: MemoryLedger } {
+    return (this.#memory ??= { uses: new MemoryUseStore(), ledger: new MemoryLedger() });
+  }
+
+  #open(): StateFile {
+    try {
+      return new StateFile(this.#path);
+    } catch (error) {
+      if (!(error instanceof StateError) || error.code !== "damaged") throw error;
+      const aside = `${this.#path}.damaged-${Date.now()}`;
+      renameSync(this.#path, aside);
+      // The journal belongs to the damaged file: on another one it would do harm.
+      renameIfThere(`${this.#path}-journal`, `${aside}-journal`);
+      this.#say(`${error.message}; it was set aside as ${aside}, and a new one begun`);
+      return new StateFile(this.#path);
+    }
+  }
+
+  /** What was remembered in memory goes into the file, and the file is used from now on. */
+  #moveToFile(): void {
+    const file = this.#open();
+    const { uses, ledger } = this.#inMemory;
+    try {
+      const known = uses.load();
+      if (known.marker !== null) file.save(known.uses, [], known.marker);
+      for (const { sequence: _sequence, ...entry } of [
+        ...ledger.page({ limit: Number.MAX_SAFE_INTEGER }),
+      ].reverse()) {
+        file.append(entry);
+      }
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    this.#file = file;
+    this.#memory = null;
+    this.#say(`the state is kept in ${this.#path} from now on`);
+  }
+
+  #say(note: string): void {
+    this.notes.push(note);
+    this.#log.warn(note);
+  }
+}
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  }
+}

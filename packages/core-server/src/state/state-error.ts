@@ -1,0 +1,32 @@
+/** Why a state file can't be used: another core has it, a newer version wrote it, or the disk won't have it. */
+export type StateErrorCode = "locked" | "damaged" | "unwritable" | "full" | "newer";
+
+/** A state file that can't be used. */
+export class StateError extends Error {
+  override readonly name = "StateError";
+
+  constructor(
+    readonly code: StateErrorCode,
+    message: string,
+    options?: { readonly cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** What a failure of the database or of the file system means for the state. */
+export function toStateError(error: unknown, path: string): StateError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const text = error instanceof Error ? error.message : String(error);
+  const cause = { cause: error };
+  if (/^SQLITE_(BUSY|LOCKED)/u.test(code) || /database is locked/iu.test(text)) {
+    return new StateError("locked", `${path} belongs to another core that runs`, cause);
+  }
+  if (/^SQLITE_(CORRUPT|NOTADB)/u.test(code) || /malformed|not a database/iu.test(text)) {
+    return new StateError("damaged", `${path} is damaged: ${text}`, cause);
+  }
+  if (/^SQLITE_FULL|ENOSPC/u.test(code) || /disk is full|no space left/iu.test(text)) {
+    return new StateError("full", `there is no space left for ${path}`, cause);
+  }
+  return new StateError("unwritable", `${path} can't be written: ${text}`, cause);
+}

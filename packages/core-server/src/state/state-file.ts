@@ -1,0 +1,215 @@
+import { PoolError } from "@continuum/broker-core";
+import {
+  type EvictionLedger,
+  type ImageUse,
+  type JournalMarker,
+  LEDGER_LINES,
+  type LedgerEntry,
+  type UseStore,
+} from "@continuum/pool-docker";
+import Database from "libsql";
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import { MIGRATIONS } from "./migrations.js";
+import { StateError, toStateError } from "./state-error.js";
+
+/** Space that is kept in the file, for writes on a disk that is full. */
+const RESERVED_PAGES = 1_024;
+/** Pages that one transaction can change on a full disk: so large is the journal that undoes it kept. */
+const RESERVED_JOURNAL_PAGES = 256;
+const PAGE_BYTES = 4_096;
+/** Lines beyond the bound that are let stand, so that not every line costs a deletion. */
+const LEDGER_SLACK = 500;
+
+/**
+ * The core's state in one file, with space of its own: what is written later goes into pages and a rollback journal that
+ * were allocated beforehand, so that a full disk doesn't stop it. Held by one core at a time.
+ *
+ * A transaction is durable when it returns; one that a kill interrupts is undone at the next start.
+ */
+export class StateFile implements UseStore, EvictionLedger {
+  readonly #db: Database.Database;
+  readonly #path: string;
+  readonly #statements = new Map<string, Database.Statement>();
+  #linesOver = 0;
+
+  /** Opens or makes the file. Throws a StateError. */
+  constructor(path: string) {
+    this.#path = path;
+    let db: Database.Database | null = null;
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      chmodSync(dirname(path), 0o700);
+      // Made here, with rights for its owner alone.
+      closeSync(openSync(path, "a", 0o600));
+      db = new Database(path);
+      db.exec("PRAGMA locking_mode = EXCLUSIVE");
+      // The journal's file stays as large as it was: deleting and making it anew would need space.
+      db.exec("PRAGMA journal_mode = PERSIST");
+      db.exec("PRAGMA synchronous = FULL");
+      this.#db = db;
+      this.#check();
+      this.#migrate();
+    } catch (error) {
+      db?.close();
+      throw error instanceof StateError ? error : toStateError(error, path);
+    }
+    try {
+      this.reserve();
+    } catch (error) {
+      // No room for a reserve now: later there may be, and until then it writes as long as it can.
+      if (!(error instanceof PoolError)) throw error;
+    }
+  }
+
+  /** Sees to it that there is space for later writes; throws a PoolError `noSpace` when there is none to be had. */
+  reserve(): void {
+    const free = Number(this.#get("PRAGMA freelist_count")?.["freelist_count"] ?? 0);
+    if (free >= RESERVED_PAGES / 2) return;
+    this.#guarded(() => {
+      this.#inTransaction(() => {
+        this.#db.exec("CREATE TABLE reserve (filler BLOB)");
+        const insert = this.#statement(`INSERT INTO reserve VALUES (zeroblob(${PAGE_BYTES - 100}))`);
+        for (let i = 0; i < RESERVED_PAGES; i++) insert.run();
+      });
+      this.#statements.clear();
+      // Changing pages writes them to the journal first, which keeps its size.
+      this.#db.exec(
+        `UPDATE reserve SET filler = zeroblob(${PAGE_BYTES - 101}) WHERE rowid <= ${RESERVED_JOURNAL_PAGES}`,
+      );
+      this.#db.exec("DROP TABLE reserve");
+    });
+  }
+
+  load(): { readonly uses: ReadonlyMap<string, ImageUse>; readonly marker: JournalMarker | null } {
+    return this.#guarded(() => {
+      const uses = new Map<string, ImageUse>();
+      for (const row of this.#all("SELECT id, use FROM image_use")) {
+        uses.set(String(row["id"]), JSON.parse(String(row["use"])) as ImageUse);
+      }
+      const marker = this.#get("SELECT value FROM meta WHERE key = 'journal'")?.["value"];
+      return { uses, marker: marker === undefined ? null : (JSON.parse(String(marker)) as JournalMarker) };
+    });
+  }
+
+  save(changed: ReadonlyMap<string, ImageUse>, removed: readonly string[], marker: JournalMarker): void {
+    this.#guarded(() => {
+      this.#inTransaction(() => {
+        const put = this.#statement("INSERT OR REPLACE INTO image_use (id, use) VALUES (?, ?)");
+        for (const [id, use] of changed) put.run(id, JSON.stringify(use));
+        const drop = this.#statement("DELETE FROM image_use WHERE id = ?");
+        for (const id of removed) drop.run(id);
+        this.#statement("INSERT OR REPLACE INTO meta (key, value) VALUES ('journal', ?)").run(
+          JSON.stringify(marker),
+        );
+      });
+    });
+  }
+
+  append(entry: Omit<LedgerEntry, "sequence">): number {
+    return this.#guarded(() => {
+      const { evictionId, id } = entry;
+      const insert = this.#statement("INSERT INTO ledger (eviction_id, thing_id, entry) VALUES (?, ?, ?)");
+      const { lastInsertRowid } = insert.run(evictionId, id, JSON.stringify(entry));
+      if (++this.#linesOver > LEDGER_SLACK) {
+        this.#statement("DELETE FROM ledger WHERE sequence <= ?").run(Number(lastInsertRowid) - LEDGER_LINES);
+        this.#linesOver = 0;
+      }
+      return Number(lastInsertRowid);
+    });
+  }
+
+  page({
+    beforeSequence = Number.MAX_SAFE_INTEGER,
+    limit,
+  }: {
+    beforeSequence?: number;
+    limit: number;
+  }): readonly LedgerEntry[] {
+    const sql = "SELECT sequence, entry FROM ledger WHERE sequence < ? ORDER BY sequence DESC LIMIT ?";
+    return this.#guarded(() => this.#all(sql, beforeSequence, limit).map(toEntry));
+  }
+
+  byEviction(evictionId: string): readonly LedgerEntry[] {
+    const sql = "SELECT sequence, entry FROM ledger WHERE eviction_id = ? ORDER BY sequence";
+    return this.#guarded(() => this.#all(sql, evictionId).map(toEntry));
+  }
+
+  byImage(id: string): readonly LedgerEntry[] {
+    const sql = "SELECT sequence, entry FROM ledger WHERE thing_id = ? ORDER BY sequence";
+    return this.#guarded(() => this.#all(sql, id).map(toEntry));
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #check(): void {
+    const result = String(this.#get("PRAGMA quick_check(1)")?.["quick_check"] ?? "no answer");
+    if (result !== "ok") throw new StateError("damaged", `${this.#path} is damaged: ${result}`);
+  }
+
+  #migrate(): void {
+    const version = Number(this.#get("PRAGMA user_version")?.["user_version"] ?? 0);
+    if (version > MIGRATIONS.length) {
+      throw new StateError(
+        "newer",
+        `${this.#path} is of version ${version}, and this core knows ${MIGRATIONS.length}: use the newer core, or another --state-dir`,
+      );
+    }
+    for (let from = version; from < MIGRATIONS.length; from++) {
+      this.#inTransaction(() => {
+        this.#db.exec(MIGRATIONS[from] ?? "");
+        this.#db.exec(`PRAGMA user_version = ${from + 1}`);
+      });
+    }
+    // Takes the lock, whether or not there was anything to do.
+    this.#inTransaction(() => {
+      this.#db.exec("INSERT OR REPLACE INTO meta (key, value) VALUES ('opened', datetime('now'))");
+    });
+  }
+
+  #inTransaction(run: () => void): void {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      run();
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      try {
+        this.#db.exec("ROLLBACK");
+      } catch {
+        // SQLite has rolled back by itself, as it does when the disk is full.
+      }
+      throw error;
+    }
+  }
+
+  #statement(sql: string): Database.Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, (statement = this.#db.prepare(sql)));
+    return statement;
+  }
+
+  #get(sql: string, ...params: unknown[]): Readonly<Record<string, unknown>> | undefined {
+    return this.#db.prepare(sql).get(...params) as Readonly<Record<string, unknown>> | undefined;
+  }
+
+  #all(sql: string, ...params: unknown[]): readonly Readonly<Record<string, unknown>>[] {
+    return this.#statement(sql).all(...params) as Readonly<Record<string, unknown>>[];
+  }
+
+  /** Failures of the file as a pool's failures: who writes knows those. */
+  #guarded<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      const { code, message } = toStateError(error, this.#path);
+      throw new PoolError(code === "full" ? "noSpace" : "failed", message, { cause: error });
+    }
+  }
+}
+
+function toEntry(row: Readonly<Record<string, unknown>>): LedgerEntry {
+  const entry = JSON.parse(String(row["entry"])) as Omit<LedgerEntry, "sequence">;
+  return { ...entry, sequence: Number(row["sequence"]) };
+}
