@@ -136,6 +136,7 @@ class EngineDockerPool implements DockerPool {
   #images: number | null = null;
   #protectedImages = 0;
   #evicted = 0;
+  #hasRecovered = false;
 
   constructor(options: DockerPoolOptions) {
     // As many may wait on it as there are readers.
@@ -255,6 +256,7 @@ class EngineDockerPool implements DockerPool {
   }
 
   async refreshUsage(signal: AbortSignal): Promise<void> {
+    await this.#recoverOnce();
     if (this.#attributor.isDue()) await this.#attributor.refresh(signal);
   }
 
@@ -287,6 +289,18 @@ class EngineDockerPool implements DockerPool {
     this.#closed.abort(new PoolError("aborted", "the pool was closed"));
     await Promise.all([this.evictions.close(), this.#journal.close(), this.#attributor.close()]);
     await this.#locator.close();
+  }
+
+  /** Once, as soon as there is an engine: what a core that was killed left undone. */
+  async #recoverOnce(): Promise<void> {
+    if (this.#hasRecovered) return;
+    try {
+      await this.evictions.recover();
+      this.#hasRecovered = true;
+    } catch (error) {
+      // Without an engine now: later, or with the first eviction.
+      if (!(error instanceof PoolError)) throw error;
+    }
   }
 
   async #locateForUsage(): ReturnType<ConstructorParameters<typeof DockerAttributor>[0]["locate"]> {

@@ -28,9 +28,9 @@ export interface RaceOptions {
  * done.
  */
 export async function race(lab: DockerLab, { count, idleMs }: RaceOptions): Promise<RaceCount> {
-  // Begins a little before the image may go, or a little after.
+  // From a little before the image may go until after it has lost its names, and went.
   const untilWanted = (n: number): Promise<void> =>
-    new Promise((resolve) => setTimeout(resolve, idleMs - 150 + ((n * 37) % 600)));
+    new Promise((resolve) => setTimeout(resolve, idleMs - 150 + ((n * 37) % 1_800)));
   const races = { pull: 0, run: 0, tag: 0, build: 0 };
   const losses: string[] = [];
   let tooLate = 0;
@@ -116,7 +116,10 @@ export async function race(lab: DockerLab, { count, idleMs }: RaceOptions): Prom
       try {
         built = await docker(["build", "--quiet", "--network", "none", "--tag", image, "-"], file);
       } catch (error) {
-        losses.push(`build on ${base}: ${error instanceof Error ? error.message : String(error)}`);
+        const text = error instanceof Error ? error.message : String(error);
+        // Without its base there is no second step: it was gone when the build began.
+        if (!/Step 2\//u.test(text)) tooLate++;
+        else losses.push(`build on ${base}: ${text}`);
         return;
       }
       if (built === null) {

@@ -29,6 +29,7 @@ import { PlanShelf, type ShelvedPlan } from "./plan-shelf.js";
 import { type EvictingEngine, type EvictionEnd, runEviction } from "./run-eviction.js";
 import { toEvictedItem, toWireOutcome, toWirePlan, toWireRecord } from "./say-eviction.js";
 import { toLostEntries, undoEviction } from "./undo-eviction.js";
+import { leftInQuarantine, releaseImage } from "./quarantine.js";
 
 const SETTLE_MS = 150;
 
@@ -93,6 +94,37 @@ export class DockerEvictions {
     return this.#running !== null;
   }
 
+  /**
+   * Gives images their names back that an eviction had taken when its process was killed, by what the ledger says they
+   * were. Does nothing while an eviction is running.
+   */
+  async recover(): Promise<void> {
+    if (this.#running !== null) return;
+    const { engine } = await this.#options.engineOfDisk();
+    await this.#exclusively("recovery", () => this.#recover(engine));
+  }
+
+  async #recover(engine: EvictingEngine): Promise<void> {
+    const { ledger, log } = this.#options;
+    for (const { Id: id, RepoTags } of leftInQuarantine(
+      (await engine.images()).map((image) => ({ ...image, tags: image.RepoTags })),
+    )) {
+      const line = ledger.byImage(id).findLast(({ references }) => references.length > 0);
+      if (line === undefined) {
+        log.warn(
+          { id, tags: RepoTags },
+          `image ${id} lost its names to an eviction that was killed, and the ledger doesn't know them`,
+        );
+        continue;
+      }
+      const missing = await releaseImage(engine, { id, tags: line.references, digests: line.digests });
+      const names = line.references.join(", ");
+      if (missing.length === 0)
+        log.info({ id }, `gave back the names ${names} that a killed eviction had taken`);
+      else log.warn({ id, missing }, `could not give back ${missing.join(", ")} to image ${id}`);
+    }
+  }
+
   /** Frees what a broker wants, by plans of its own. Throws a PoolError; `conflict` when another one is running. */
   async relieve(
     { wantBytes, wantInodes = 0, signal: asked }: EvictionRequest,
@@ -106,6 +138,7 @@ export class DockerEvictions {
     const evictionId = randomUUID();
     const end = await this.#exclusively(evictionId, async () => {
       const disk = await this.#options.engineOfDisk();
+      await this.#recover(disk.engine);
       return await this.#run(disk, this.#options.policyNamed(policyName), {
         evictionId,
         plan: null,
@@ -182,6 +215,7 @@ export class DockerEvictions {
     > | null = null;
     const ended = this.#exclusively(evictionId, async () => {
       try {
+        await this.#recover(disk.engine);
         const { claimedBytes, measuredBytes, shortfall } = await this.#run(disk, policy, {
           evictionId,
           plan,

@@ -9,4 +9,6 @@ export interface EntryOutcome {
   readonly detail: string | null;
   /** How much less the disk held afterwards; null when nothing was deleted, or it couldn't be measured. */
   readonly measuredBytes: number | null;
+  /** Kept for no reason of its own: a later round may take it. */
+  readonly isPostponed: boolean;
 }

@@ -63,6 +63,9 @@ class Scene {
   readonly outcomes: EntryOutcome[] = [];
   freedOf: (entry: PlanEntry) => number = ({ expectedBytes }) => expectedBytes;
   objection: (entry: PlanEntry) => string | null = () => null;
+  lateObjection: (entry: PlanEntry) => string | null = () => null;
+  /** Images without their names. */
+  readonly hidden = new Set<string>();
   onRemove: (entries: readonly PlanEntry[]) => void = () => undefined;
   watch: Pick<ReferenceWatch, "touchedSince"> = { touchedSince: () => null };
   stopsOnLittleYield = false;
@@ -78,12 +81,20 @@ class Scene {
       record: new EvictionRecord(identity, this.ledger, silentLog, () => this.clock.nowMs()),
       watch: this.watch as ReferenceWatch,
       startedAtMs: 0,
-      recheck: (entry) => Promise.resolve(this.objection(entry)),
-      remove: (batch) => {
-        this.onRemove(batch);
-        this.removed.push(batch.map(({ id }) => id));
-        for (const entry of batch) this.usedBytes -= this.freedOf(entry);
-        return Promise.resolve(new Set(batch.map(({ id }) => id)));
+      settleUsesMs: 0,
+      acts: {
+        recheck: (entry) => Promise.resolve(this.objection(entry)),
+        quarantine: ({ id }) => {
+          this.hidden.add(id);
+          return Promise.resolve();
+        },
+        recheckQuarantined: (entry) => Promise.resolve(this.lateObjection(entry)),
+        release: ({ id }) => {
+          this.hidden.delete(id);
+          return Promise.resolve([]);
+        },
+        removeImage: async (entry) => void (await this.#remove([entry])),
+        remove: (batch) => this.#remove(batch),
       },
       restore: ({ id }) => {
         this.restored.push(id);
@@ -101,6 +112,16 @@ class Scene {
     running.catch(() => undefined);
     for (let i = 0; i < 50; i++) await this.clock.advance(1);
     return await running;
+  }
+
+  #remove(batch: readonly PlanEntry[]): Promise<ReadonlySet<string>> {
+    this.onRemove(batch);
+    this.removed.push(batch.map(({ id }) => id));
+    for (const entry of batch) {
+      this.usedBytes -= this.freedOf(entry);
+      this.hidden.delete(entry.id);
+    }
+    return Promise.resolve(new Set(batch.map(({ id }) => id)));
   }
 
   /** What the ledger holds, oldest first. */
@@ -132,10 +153,28 @@ describe("executePlan", () => {
     expect(scene.removed).toEqual([["sha256:1"], ["sha256:2"]]);
     expect(scene.lines()).toEqual([
       "intended sha256:1",
-      "deleted sha256:1 100",
       "intended sha256:2",
+      "deleted sha256:1 100",
       "deleted sha256:2 100",
     ]);
+  });
+
+  it("gives back the names of images that aren't needed or turn out to be in use", async () => {
+    scene.freedOf = () => 200;
+    scene.lateObjection = ({ id }) => (id === "sha256:1" ? "a container uses it" : null);
+    expect(await scene.run([imageEntry(1), imageEntry(2), imageEntry(3)], 250)).toBe("reached");
+    expect(scene.removed).toEqual([["sha256:2"], ["sha256:3"]]);
+    expect(scene.hidden).toEqual(new Set());
+    const other = new Scene();
+    other.freedOf = () => 300;
+    await other.run([imageEntry(1), imageEntry(2), imageEntry(3)], 250);
+    expect(other.removed).toEqual([["sha256:1"]]);
+    expect(other.outcomes.map(({ detail }) => detail)).toEqual([
+      null,
+      "the target was reached before it",
+      "the target was reached before it",
+    ]);
+    expect(other.hidden).toEqual(new Set());
   });
 
   it("goes by what was measured, not by what was expected", async () => {
@@ -167,14 +206,21 @@ describe("executePlan", () => {
     };
     const entries = [1, 2, 3, 4, 5].map((n) => imageEntry(n));
     await expect(scene.run(entries, 1_000)).rejects.toMatchObject({ code: "failed" });
-    expect(scene.outcomes.map(({ outcome }) => outcome)).toEqual(["failed", "failed", "failed"]);
+    expect(scene.outcomes.map(({ outcome }) => outcome)).toEqual([
+      "failed",
+      "failed",
+      "failed",
+      "kept",
+      "kept",
+    ]);
+    expect(scene.hidden).toEqual(new Set());
     scene.outcomes.length = 0;
     scene.onRemove = () => {
       throw new PoolError("unreachable", "gone");
     };
     await expect(scene.run(entries, 1_000)).rejects.toMatchObject({ code: "unreachable" });
-    expect(scene.outcomes).toHaveLength(1);
-    expect(scene.lines().at(-1)).toBe("failed sha256:1");
+    expect(scene.outcomes.map(({ outcome }) => outcome)).toEqual(["failed", "kept", "kept", "kept", "kept"]);
+    expect(scene.hidden).toEqual(new Set());
   });
 
   it("deletes records of build cache together, no more than are needed", async () => {
@@ -193,8 +239,9 @@ describe("executePlan", () => {
     };
     expect(await scene.run([imageEntry(1), imageEntry(2)], 200, abort.signal)).toBe("aborted");
     expect(scene.removed).toEqual([["sha256:1"]]);
-    // What was begun is measured and written down.
-    expect(scene.lines()).toEqual(["intended sha256:1", "deleted sha256:1 100"]);
+    // What was begun is measured and written down, and what wasn't gets its names back.
+    expect(scene.lines().slice(-2)).toEqual(["deleted sha256:1 100", "kept sha256:2"]);
+    expect(scene.hidden).toEqual(new Set());
   });
 
   it("gives up the rest where it is told to, when something frees less than half of what was expected", async () => {
@@ -232,7 +279,7 @@ describe("executePlan", () => {
     scene.ledger.append = () => {
       throw new PoolError("noSpace", "disk full");
     };
-    expect(await scene.run([imageEntry(1)], 100)).toBe("done");
+    expect(await scene.run([imageEntry(1)], 100)).toBe("reached");
     expect(scene.removed).toHaveLength(1);
   });
 });

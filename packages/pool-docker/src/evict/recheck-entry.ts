@@ -6,6 +6,7 @@ import type { PlanEntry } from "../plan/eviction-plan.js";
 import type { EvictionPolicy } from "../plan/eviction-policy.js";
 import { keepReasonOfContainer, keepReasonOfImage, toHeldNames } from "../plan/keep-reasons.js";
 import { toInventoryContainer } from "./engine-inventory.js";
+import { toQuarantineTags } from "./quarantine.js";
 
 /** What looking again needs of an engine. */
 export interface RecheckingEngine {
@@ -34,7 +35,7 @@ export async function recheckEntry(
 ): Promise<string | null> {
   switch (entry.kind) {
     case "image":
-      return await recheckImage(engine, options, entry.image, signal);
+      return await recheckImage(engine, options, entry.image, entry.image, signal);
     case "container": {
       const now = toInventoryContainer(await engine.containerInspect(entry.id, signal));
       const { state, finishedAtMs } = entry.container;
@@ -47,10 +48,28 @@ export async function recheckEntry(
   }
 }
 
+/** As `recheckEntry`, of an image whose names were taken away: it must have those of the quarantine and no others. */
+export function recheckQuarantined(
+  engine: RecheckingEngine,
+  options: RecheckOptions,
+  image: InventoryImage,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { digests } = image;
+  return recheckImage(
+    engine,
+    options,
+    image,
+    { tags: toQuarantineTags(image), digests, taggedAtMs: null },
+    signal,
+  );
+}
+
 async function recheckImage(
   engine: RecheckingEngine,
   { policy, uses, clock, digestsAreFromRegistries }: RecheckOptions,
   image: InventoryImage,
+  expected: Pick<InventoryImage, "tags" | "digests" | "taggedAtMs">,
   signal: AbortSignal,
 ): Promise<string | null> {
   const now = await engine.imageInspect(image.id, signal);
@@ -58,11 +77,12 @@ async function recheckImage(
   const heldNames = toHeldNames(
     (await engine.containers(signal)).map(({ Image, ImageID }) => ({ image: Image, imageId: ImageID })),
   );
-  if (!hasSame(now.RepoTags, image.tags) || !hasSame(now.RepoDigests, image.digests)) {
+  if (!hasSame(now.RepoTags, expected.tags) || !hasSame(now.RepoDigests, expected.digests)) {
     return "its references changed since the plan";
   }
-  const taggedAtMs = now.Metadata?.LastTagTime ?? null;
-  if (taggedAtMs !== image.taggedAtMs) return "it was tagged since the plan";
+  // The quarantine's own tags change this time.
+  const isTagged = expected === image && (now.Metadata?.LastTagTime ?? null) !== image.taggedAtMs;
+  if (isTagged) return "it was tagged since the plan";
   const labels = { ...image.labels, ...now.Config?.Labels };
   const context = { heldNames, use: uses().get(image.id), digestsAreFromRegistries };
   return keepReasonOfImage({ ...image, labels }, context, policy, clock.nowMs())?.reason ?? null;

@@ -1,6 +1,7 @@
 import { type Clock, PoolError } from "@continuum/broker-core";
 import type { DockerLog } from "../docker-log.js";
 import type { InventoryImage } from "../plan/docker-inventory.js";
+import { isQuarantineTag } from "./quarantine.js";
 
 /** One event of the engine, as far as the watch reads it. */
 export interface WatchedEvent {
@@ -73,6 +74,8 @@ export class ReferenceWatch {
   #note({ type, action, id, attributes }: WatchedEvent): void {
     // The engine's clock may be another one: what counts is when it was heard.
     const atMs = this.#clock.monotonicMs();
+    // What an eviction itself does to an image's names is nobody's wish.
+    if (type === "image" && isQuarantineTag(attributes["name"] ?? "")) return;
     if (type === "image" && IMAGE_ACTIONS.has(action)) {
       this.#touch(id, atMs);
       if (attributes["name"] !== undefined) this.#touch(attributes["name"], atMs);

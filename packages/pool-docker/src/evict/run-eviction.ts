@@ -8,18 +8,28 @@ import { planEviction } from "../plan/plan-eviction.js";
 import type { EntryOutcome } from "./entry-outcome.js";
 import type { EvictionRecord } from "./eviction-record.js";
 import { executePlan } from "./execute-plan.js";
-import { type RecheckingEngine, recheckEntry } from "./recheck-entry.js";
+import { deleteQuarantined, quarantineImage, releaseImage, type TaggingEngine } from "./quarantine.js";
+import type { InventoryEngine } from "./inventory-taker.js";
+import { type RecheckingEngine, recheckEntry, recheckQuarantined } from "./recheck-entry.js";
 import { ReferenceWatch, type WatchedEngine } from "./reference-watch.js";
 import { ReliefGoal, type ReliefGoalOptions, type WantedRelief } from "./relief-goal.js";
 import { removeEntries, type RemovingEngine } from "./remove-entries.js";
 import { restoreImage, type RestoringEngine } from "./restore-image.js";
 import { toShortfall } from "./say-eviction.js";
 
+/** How long a run may take from finding its image to being seen by others. */
+const SETTLE_USES_MS = 1_000;
+
 /** Rounds of one eviction: each plans anew with what the ones before left. */
 const MAX_ROUNDS = 32;
 
 /** Everything that an eviction asks of an engine. */
-export type EvictingEngine = WatchedEngine & RecheckingEngine & RemovingEngine & RestoringEngine;
+export type EvictingEngine = Pick<InventoryEngine, "images"> &
+  WatchedEngine &
+  RecheckingEngine &
+  RemovingEngine &
+  RestoringEngine &
+  TaggingEngine;
 
 /** What an eviction works with. */
 export interface EvictionRun extends ReliefGoalOptions {
@@ -83,11 +93,18 @@ export async function runEviction(
           record,
           watch,
           startedAtMs,
-          recheck: (entry, each) => recheckEntry(engine, run, entry, each),
-          remove: (each, inner) => removeEntries(engine, each, inner),
+          settleUsesMs: SETTLE_USES_MS,
+          acts: {
+            recheck: (entry, each) => recheckEntry(engine, run, entry, each),
+            quarantine: ({ image }, each) => quarantineImage(engine, image, each),
+            recheckQuarantined: ({ image }, each) => recheckQuarantined(engine, run, image, each),
+            release: ({ image }) => releaseImage(engine, image),
+            removeImage: ({ image }, each) => deleteQuarantined(engine, image, each),
+            remove: (each, inner) => removeEntries(engine, each, inner),
+          },
           restore: (image) => restoreImage(engine, image),
           onOutcome: (outcome) => {
-            settled.set(outcome.entry.id, outcome);
+            if (!outcome.isPostponed) settled.set(outcome.entry.id, outcome);
             run.onOutcome(outcome);
           },
           // Layers that build cache shares are freed only when it is pruned as well: the next round knows.

@@ -2,6 +2,7 @@ import { type Clock, PoolError } from "@continuum/broker-core";
 import type { DockerLog } from "../docker-log.js";
 import type { EngineEvent } from "../engine/engine-events.js";
 import type { UseHistory } from "./image-use.js";
+import { isQuarantineTag } from "../evict/quarantine.js";
 import { UseBook } from "./use-book.js";
 import type { JournalMarker, UseStore } from "./use-store.js";
 
@@ -250,6 +251,7 @@ export class UseJournal {
       return;
     }
     if (type === "container" && action === "destroy") this.#containers.delete(id);
+    if (type === "image" && isQuarantineTag(event.attributes["name"] ?? "")) return;
     const isUse = type === "container" ? CONTAINER_USES.has(action) : IMAGE_USES.has(action);
     if (!isUse) return;
     const known =
