@@ -31,11 +31,13 @@ export class StateFile implements UseStore, EvictionLedger {
   readonly #db: Database.Database;
   readonly #path: string;
   readonly #statements = new Map<string, Database.Statement>();
+  readonly #ledgerLines: number;
   #linesOver = 0;
 
   /** Opens or makes the file. Throws a StateError. */
-  constructor(path: string) {
+  constructor(path: string, { ledgerLines = LEDGER_LINES }: { readonly ledgerLines?: number } = {}) {
     this.#path = path;
+    this.#ledgerLines = ledgerLines;
     let db: Database.Database | null = null;
     try {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -51,7 +53,7 @@ export class StateFile implements UseStore, EvictionLedger {
       this.#check();
       this.#migrate();
     } catch (error) {
-      db?.close();
+      if (db !== null) closeDatabase(db);
       throw error instanceof StateError ? error : toStateError(error, path);
     }
     try {
@@ -112,7 +114,9 @@ export class StateFile implements UseStore, EvictionLedger {
       const insert = this.#statement("INSERT INTO ledger (eviction_id, thing_id, entry) VALUES (?, ?, ?)");
       const { lastInsertRowid } = insert.run(evictionId, id, JSON.stringify(entry));
       if (++this.#linesOver > LEDGER_SLACK) {
-        this.#statement("DELETE FROM ledger WHERE sequence <= ?").run(Number(lastInsertRowid) - LEDGER_LINES);
+        this.#statement("DELETE FROM ledger WHERE sequence <= ?").run(
+          Number(lastInsertRowid) - this.#ledgerLines,
+        );
         this.#linesOver = 0;
       }
       return Number(lastInsertRowid);
@@ -141,7 +145,8 @@ export class StateFile implements UseStore, EvictionLedger {
   }
 
   close(): void {
-    this.#db.close();
+    this.#statements.clear();
+    closeDatabase(this.#db);
   }
 
   #check(): void {
@@ -207,6 +212,17 @@ export class StateFile implements UseStore, EvictionLedger {
       throw new PoolError(code === "full" ? "noSpace" : "failed", message, { cause: error });
     }
   }
+}
+
+/** Closing alone lets go of the file's lock only when all statements have been collected as garbage. */
+function closeDatabase(db: Database.Database): void {
+  try {
+    db.exec("PRAGMA locking_mode = NORMAL");
+    db.exec("SELECT count(*) FROM sqlite_master");
+  } catch {
+    // A file that can't be read has no lock to let go of.
+  }
+  db.close();
 }
 
 function toEntry(row: Readonly<Record<string, unknown>>): LedgerEntry {

@@ -1,12 +1,6 @@
 import { PoolError } from "@continuum/broker-core";
 import { z } from "zod";
-import {
-  buildCacheRecordSchema,
-  type BuildCacheRecord,
-  bytes,
-  references,
-  stringRecord,
-} from "./engine-replies.js";
+import { buildCacheRecordSchema, type BuildCacheRecord, bytes, references } from "./engine-replies.js";
 
 /** What an engine says of its disk, whatever its version. Sizes in bytes; null means unknown, which is never 0. */
 export interface EngineDiskUsage {
@@ -60,6 +54,11 @@ const sizeOrUnknown = z
   .min(-1)
   .nullish()
   .transform((value) => (value === undefined || value === null || value < 0 ? null : value));
+/** What Podman leaves away here, unlike in its lists: the ids' algorithm. */
+const imageId = z
+  .string()
+  .min(1)
+  .transform((id) => (/^[0-9a-f]{64}$/u.test(id) ? `sha256:${id}` : id));
 /** Unix seconds. */
 const seconds = z
   .number()
@@ -70,7 +69,7 @@ const seconds = z
 
 const imageSchema = z
   .object({
-    Id: z.string().min(1),
+    Id: imageId,
     RepoTags: references,
     RepoDigests: references,
     Size: bytes,
@@ -80,7 +79,8 @@ const imageSchema = z
   })
   .transform((image): EngineImageUsage => ({
     id: image.Id,
-    tags: image.RepoTags,
+    // Podman gives the tags without their repositories: that names nothing.
+    tags: image.RepoTags.filter((reference) => reference.includes(":")),
     digests: image.RepoDigests,
     sizeBytes: image.Size,
     sharedBytes: image.SharedSize,
@@ -93,13 +93,11 @@ const containerSchema = z
     Id: z.string().min(1),
     Names: z.array(z.string()).nullish(),
     Image: z.string(),
-    ImageID: z.string().nullish(),
+    ImageID: z.union([imageId, z.literal("")]).nullish(),
     State: z.string().nullish(),
     Created: seconds,
-    // Left out where nothing was written (the engine omits zeros).
-    SizeRw: sizeOrUnknown,
+    SizeRw: z.number().int().min(-1).nullish(),
     SizeRootFs: sizeOrUnknown,
-    Labels: stringRecord,
   })
   .transform((container): EngineContainerUsage => ({
     id: container.Id,
@@ -107,10 +105,15 @@ const containerSchema = z
     image: container.Image,
     imageId: container.ImageID ?? "",
     state: container.State ?? "",
-    // An engine that knows the whole and leaves out the part has written nothing.
-    writableBytes: container.SizeRw ?? (container.SizeRootFs === null ? null : 0),
+    writableBytes: toWritableBytes(container.SizeRw ?? null, container.SizeRootFs),
     createdAtMs: container.Created,
   }));
+
+/** The engine leaves out a size of 0, and writes -1 for one that it doesn't know, even beside a whole that it knows. */
+function toWritableBytes(writable: number | null, whole: number | null): number | null {
+  if (writable !== null) return writable < 0 ? null : writable;
+  return whole === null ? null : 0;
+}
 
 const volumeSchema = z
   .object({
@@ -176,12 +179,17 @@ export function parseDiskUsage(value: unknown, name: string): EngineDiskUsage {
     };
   }
   return {
-    layersBytes: data.LayersSize,
+    layersBytes: toLayersBytes(data.LayersSize, data.Images),
     images: data.Images,
     containers: data.Containers,
     volumes: data.Volumes,
     buildCache: data.BuildCache ?? null,
   };
+}
+
+/** Podman writes 0 for what it doesn't add up: no layers of images that have a size aren't 0 bytes. */
+function toLayersBytes(layersBytes: number | null, images: readonly EngineImageUsage[]): number | null {
+  return layersBytes === 0 && images.some(({ sizeBytes }) => sizeBytes > 0) ? null : layersBytes;
 }
 
 /** Reads the build cache of a reply that may hold nothing else; null where the engine doesn't say. */

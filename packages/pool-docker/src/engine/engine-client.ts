@@ -4,7 +4,7 @@ import type { DockerEndpoint } from "../docker-host.js";
 import { compareApiVersions } from "./api-version.js";
 import { type EngineDiskUsage, parseBuildCache, parseDiskUsage } from "./disk-usage.js";
 import { type EngineEvent, toEngineEvent } from "./engine-events.js";
-import { EngineHttp, PROBE_DEADLINE_MS, toErrorCode } from "./engine-http.js";
+import { EngineHttp, PROBE_DEADLINE_MS } from "./engine-http.js";
 import {
   type BuildCacheRecord,
   type BuildPruneResult,
@@ -23,6 +23,7 @@ import {
   imageListSchema,
   imageRemoveSchema,
 } from "./engine-replies.js";
+import { toPullFailure } from "./pull-failure.js";
 
 const LIST_DEADLINE_MS = 30_000;
 const DISK_USAGE_DEADLINE_MS = 60_000;
@@ -152,12 +153,8 @@ export class EngineClient {
     const call = { method: "POST", path: "/images/create", query: { fromImage: reference } } as const;
     const stream = await this.#http.stream({ ...call, deadlineMs: PULL_IDLE_MS, signal });
     for await (const line of stream.lines({ idleMs: PULL_IDLE_MS })) {
-      const said = toPullError(line);
-      if (said === null) continue;
-      const isMissing = /manifest unknown|not found|does not exist/iu.test(said);
-      const isDenied = /denied|unauthorized|authentication required/iu.test(said);
-      const code = isMissing ? "notFound" : isDenied ? "denied" : toErrorCode(500, said);
-      throw new PoolError(code, `${this.name}, pull of ${reference}: ${said}`);
+      const failure = toPullFailure(line, `${this.name}, pull of ${reference}`);
+      if (failure !== null) throw failure;
     }
   }
 
@@ -233,19 +230,6 @@ export class EngineClient {
 function toPathName(image: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9_.:/@-]*$/.test(image) && !image.includes("..")) return image;
   throw new PoolError("protocol", `"${image}" is neither an image's id nor a reference`);
-}
-
-/** What a line of a pull says went wrong; null for progress. */
-function toPullError(line: string): string | null {
-  try {
-    const parsed = z
-      .object({ error: z.string().nullish(), errorDetail: z.object({ message: z.string() }).nullish() })
-      .safeParse(JSON.parse(line));
-    if (!parsed.success) return null;
-    return parsed.data.errorDetail?.message ?? parsed.data.error ?? null;
-  } catch (cause) {
-    throw new PoolError("protocol", "the engine's progress of a pull is no JSON", { cause });
-  }
 }
 
 async function* toEvents(

@@ -15,6 +15,9 @@ export interface EngineEvent {
   readonly timeNano: string;
 }
 
+/** What 64 bits hold: no clock of an engine's shows more. */
+const MAX_NANO = 2 ** 63;
+
 const eventSchema = z.object({
   Type: z.string().nullish(),
   Action: z.string().nullish(),
@@ -24,8 +27,12 @@ const eventSchema = z.object({
   Actor: z
     .object({ ID: z.string().nullish(), Attributes: z.record(z.string(), z.string()).nullish() })
     .nullish(),
-  time: z.number().nullish(),
-  timeNano: z.number().nullish(),
+  time: z
+    .number()
+    .nonnegative()
+    .max(MAX_NANO / 1e9)
+    .nullish(),
+  timeNano: z.number().nonnegative().max(MAX_NANO).nullish(),
 });
 
 /** Reads one line of the stream; null for what is no event of a container or an image. Throws `protocol` for no JSON. */

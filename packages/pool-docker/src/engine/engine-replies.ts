@@ -59,6 +59,9 @@ export const containerInspectSchema = z.object({
   Image: z.string(),
   Created: time,
   LogPath: z.string().nullish(),
+  /** A file in the engine's directory of this container; "" before it was started. */
+  ResolvConfPath: z.string().nullish(),
+  HostConfig: z.object({ LogConfig: z.object({ Type: z.string().nullish() }).nullish() }).nullish(),
   State: z.object({ Status: z.string(), StartedAt: time, FinishedAt: time }),
   Config: z.object({ Image: z.string().nullish(), Labels: stringRecord }).nullish(),
 });
@@ -96,19 +99,26 @@ export const imageInspectSchema = z.object({
 });
 
 /** One record, with its parents as older (`Parent`) and newer engines (`Parents`) give them. */
-export const buildCacheRecordSchema = z.object({
-  ID: z.string().min(1),
-  Parent: z.string().nullish(),
-  Parents: z.array(z.string()).nullish(),
-  Type: z.string().nullish(),
-  Description: z.string().nullish(),
-  InUse: z.boolean(),
-  Shared: z.boolean(),
-  Size: bytes,
-  CreatedAt: time,
-  LastUsedAt: time,
-  UsageCount: z.number().int().nonnegative().nullish(),
-});
+export const buildCacheRecordSchema = z
+  .object({
+    ID: z.string().min(1),
+    Parent: z.string().nullish(),
+    Parents: z.array(z.string()).nullish(),
+    /** Documented as `Parents`; what engines send from API 1.42 on begins with a space. */
+    " Parents": z.array(z.string()).nullish(),
+    Type: z.string().nullish(),
+    Description: z.string().nullish(),
+    InUse: z.boolean(),
+    Shared: z.boolean(),
+    Size: bytes,
+    CreatedAt: time,
+    LastUsedAt: time,
+    UsageCount: z.number().int().nonnegative().nullish(),
+  })
+  .transform(({ " Parents": misspelled, ...record }) => ({
+    ...record,
+    Parents: record.Parents ?? misspelled ?? null,
+  }));
 
 export const buildPruneSchema = z.object({
   CachesDeleted: z

@@ -32,7 +32,7 @@ export interface HttpStream {
    * off, `timeout` when nothing comes for `idleMs`, `aborted` when the request's signal aborts.
    */
   lines(options?: { readonly idleMs?: number }): AsyncGenerator<string, void, void>;
-  /** All of it, for errors. */
+  /** All of it, for errors; `timeout` when it doesn't come within the request's deadline. */
   text(): Promise<string>;
 }
 
@@ -128,10 +128,19 @@ export class HttpTransport {
       status: reply.statusCode,
       lines: ({ idleMs } = {}) => this.#lines(chunks, what, abort, idleMs ?? null),
       text: async () => {
+        const cancel = this.#clock.setTimeout(() => {
+          abort.abort(new PoolError("timeout", `${what}: the reply took longer than ${deadlineMs} ms`));
+        }, deadlineMs);
         const parts: Buffer[] = [];
-        for await (const chunk of chunks) {
-          parts.push(chunk);
-          if (parts.reduce((sum, part) => sum + part.length, 0) > MAX_LINE_BYTES) break;
+        let length = 0;
+        try {
+          for await (const chunk of chunks) {
+            parts.push(chunk);
+            length += chunk.length;
+            if (length > MAX_LINE_BYTES) break;
+          }
+        } finally {
+          cancel();
         }
         return Buffer.concat(parts).toString("utf8");
       },

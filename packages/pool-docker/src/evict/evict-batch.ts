@@ -24,6 +24,8 @@ export interface EvictionActs {
   recheckQuarantined(entry: ImageEntry, signal: AbortSignal): Promise<string | null>;
   /** Gives an image its names back; gives those that it couldn't. */
   release(entry: ImageEntry): Promise<readonly string[]>;
+  /** Deletes an image as it is, on a disk where nothing more can be written. */
+  removeOnFullDisk(entry: ImageEntry, signal: AbortSignal): Promise<void>;
   /** Deletes an image in quarantine: `conflict` when it is in use, `notFound` when it is gone already. */
   removeImage(entry: ImageEntry, signal: AbortSignal): Promise<void>;
   /** Deletes a container, or records of build cache; gives the ids that are gone. */
@@ -64,6 +66,8 @@ export async function evictImages(
   const { acts, clock, record } = context;
   const errors: PoolError[] = [];
   const hidden: ImageEntry[] = [];
+  // Images whose names can't be taken, since the disk is full to the last byte.
+  const named = new Set<ImageEntry>();
   for (const entry of await stillDue(context, entries, errors, signal)) {
     if (signal.aborted) break;
     record.write(entry, { outcome: "intended", detail: null, measuredBytes: null });
@@ -71,15 +75,21 @@ export async function evictImages(
       await acts.quarantine(entry, signal);
       hidden.push(entry);
     } catch (error) {
+      if (error instanceof PoolError && error.code === "noSpace") {
+        hidden.push(entry);
+        named.add(entry);
+        continue;
+      }
       errors.push(...settleFailure(context, entry, error));
     }
   }
-  if (hidden.length > 0) await sleep(clock, context.settleUsesMs, signal);
+  if (hidden.length > named.size) await sleep(clock, context.settleUsesMs, signal);
   const deleted: ImageEntry[] = [];
   let isLittle = false;
   for (const entry of hidden) {
     const postponed = reasonToStop(context, { signal, goal, isLittle, errors });
-    const why = postponed ?? (await objectionTo(context, entry, errors, signal));
+    const isNamed = named.has(entry);
+    const why = postponed ?? (await objectionTo(context, entry, { isNamed, errors, signal }));
     if (why !== null) {
       const missing = await acts.release(entry);
       const detail = missing.length === 0 ? why : `${why}; names not given back: ${missing.join(", ")}`;
@@ -87,7 +97,9 @@ export async function evictImages(
       continue;
     }
     try {
-      await withGrace(signal, clock, DELETION_GRACE_MS, (each) => acts.removeImage(entry, each));
+      await withGrace(signal, clock, DELETION_GRACE_MS, (each) =>
+        isNamed ? acts.removeOnFullDisk(entry, each) : acts.removeImage(entry, each),
+      );
     } catch (error) {
       const missing = await acts.release(entry);
       errors.push(...settleFailure(context, entry, error, missing));
@@ -154,11 +166,17 @@ async function stillDue<T extends PlanEntry>(
 async function objectionTo(
   context: BatchContext,
   entry: ImageEntry,
-  errors: PoolError[],
-  signal: AbortSignal,
+  {
+    isNamed,
+    errors,
+    signal,
+  }: { readonly isNamed: boolean; readonly errors: PoolError[]; readonly signal: AbortSignal },
 ): Promise<string | null> {
+  const { acts } = context;
   try {
-    return objectionByWatch(context, entry) ?? (await context.acts.recheckQuarantined(entry, signal));
+    const byWatch = objectionByWatch(context, entry);
+    if (byWatch !== null) return byWatch;
+    return await (isNamed ? acts.recheck(entry, signal) : acts.recheckQuarantined(entry, signal));
   } catch (error) {
     if (!(error instanceof PoolError)) throw error;
     if (error.code !== "notFound" && error.code !== "aborted") errors.push(error);

@@ -69,6 +69,8 @@ class Scene {
   onRemove: (entries: readonly PlanEntry[]) => void = () => undefined;
   watch: Pick<ReferenceWatch, "touchedSince"> = { touchedSince: () => null };
   stopsOnLittleYield = false;
+  /** Whether the engine can write nothing more, until something is deleted. */
+  isFull = false;
 
   async run(
     entries: readonly PlanEntry[],
@@ -85,6 +87,7 @@ class Scene {
       acts: {
         recheck: (entry) => Promise.resolve(this.objection(entry)),
         quarantine: ({ id }) => {
+          if (this.isFull) return Promise.reject(new PoolError("noSpace", "no space left on device"));
           this.hidden.add(id);
           return Promise.resolve();
         },
@@ -93,6 +96,7 @@ class Scene {
           this.hidden.delete(id);
           return Promise.resolve([]);
         },
+        removeOnFullDisk: async (entry) => void (await this.#remove([entry])),
         removeImage: async (entry) => void (await this.#remove([entry])),
         remove: (batch) => this.#remove(batch),
       },
@@ -117,6 +121,7 @@ class Scene {
   #remove(batch: readonly PlanEntry[]): Promise<ReadonlySet<string>> {
     this.onRemove(batch);
     this.removed.push(batch.map(({ id }) => id));
+    this.isFull = false;
     for (const entry of batch) {
       this.usedBytes -= this.freedOf(entry);
       this.hidden.delete(entry.id);
@@ -265,6 +270,13 @@ describe("executePlan", () => {
     await scene.run([imageEntry(1)], 100);
     expect(scene.restored).toEqual(["sha256:1"]);
     expect(scene.lines()).toEqual(["intended sha256:1", "deleted sha256:1 100", "restored sha256:1"]);
+  });
+
+  it("deletes as it is what can't lose its names on a full disk, one, and goes on in order then", async () => {
+    scene.isFull = true;
+    expect(await scene.run([imageEntry(1), imageEntry(2)], 200)).toBe("reached");
+    expect(scene.removed).toEqual([["sha256:1"], ["sha256:2"]]);
+    expect(scene.outcomes.map(({ outcome }) => outcome)).toEqual(["deleted", "deleted"]);
   });
 
   it("writes down what went even when the disk can't be measured any more", async () => {

@@ -9,6 +9,7 @@ import type {
 } from "../plan/docker-inventory.js";
 import { usesContainerdStore } from "../probe/engine-root.js";
 import type { ImageArrivals } from "./image-arrivals.js";
+import { isQuarantineTag } from "./quarantine.js";
 import { type HistoryLine, toLayerBytes } from "./layer-bytes.js";
 
 /** What taking stock needs of an engine. */
@@ -100,7 +101,9 @@ export class InventoryTaker {
     info: EngineInfo,
     signal: AbortSignal,
   ): Promise<InventoryImage | null> {
-    const { Id: id, ParentId: parentId, RepoTags: tags, RepoDigests: digests, Size: sizeBytes } = image;
+    const { Id: id, ParentId: parentId, RepoDigests: digests, Size: sizeBytes } = image;
+    // Left by an eviction that couldn't take them back: no names of anybody's.
+    const tags = image.RepoTags.filter((tag) => !isQuarantineTag(tag));
     try {
       const inspected = await engine.imageInspect(id, signal);
       const taggedAtMs = inspected.Metadata?.LastTagTime ?? null;

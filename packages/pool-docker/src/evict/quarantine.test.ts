@@ -1,6 +1,7 @@
 import { PoolError } from "@continuum/broker-core";
 import { describe, expect, it } from "vitest";
 import {
+  deleteOnFullDisk,
   deleteQuarantined,
   isQuarantineTag,
   leftInQuarantine,
@@ -98,6 +99,21 @@ describe("quarantine", () => {
     );
     expect(await releaseImage(engine, image)).toEqual(image.tags);
     expect([...engine.names].sort()).toEqual(HIDDEN);
+  });
+
+  it("insists on a full disk, where the engine lets go and can't write it down", async () => {
+    const refused = new Set<string>();
+    const engine = engineWith(image.tags, (call) => {
+      if (refused.has(call)) return null;
+      refused.add(call);
+      if (!call.startsWith(`remove ${image.id}`)) engine.names.delete(call.slice("remove ".length));
+      return new PoolError("noSpace", "no space left on device");
+    });
+    await deleteOnFullDisk(engine, image, never);
+    expect(engine.isGone).toBe(true);
+    const stuck = engineWith(image.tags, () => new PoolError("noSpace", "no space left on device"));
+    await expect(deleteOnFullDisk(stuck, image, never)).rejects.toMatchObject({ code: "noSpace" });
+    expect(stuck.calls).toHaveLength(3);
   });
 
   it("knows what a killed eviction left", () => {

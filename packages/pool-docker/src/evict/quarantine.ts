@@ -100,6 +100,39 @@ export async function deleteQuarantined(
   await engine.imageRemove(image.id, signal);
 }
 
+/** How often the engine is asked for what it can't write down. */
+const FULL_DISK_ATTEMPTS = 3;
+
+/**
+ * Deletes an image without a quarantine, where the disk is so full that the engine can't write down another name: nobody
+ * can begin to use an image there either. By its id and never by force; throws a PoolError as `deleteQuarantined` does.
+ *
+ * On a full disk the engine (20.10) lets go of a name, fails to write that down, and says "no space left": asked again it
+ * goes on from there.
+ */
+export async function deleteOnFullDisk(
+  engine: TaggingEngine,
+  image: NamedImage,
+  signal: AbortSignal,
+): Promise<void> {
+  const [, ...others] = image.tags;
+  for (const reference of [...toQuarantineTags(image), ...others]) {
+    await stubbornly(() => removeReference(engine, reference, signal));
+  }
+  await stubbornly(() => engine.imageRemove(image.id, signal));
+}
+
+async function stubbornly<T>(run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      const isFull = error instanceof PoolError && error.code === "noSpace";
+      if (!isFull || attempt >= FULL_DISK_ATTEMPTS) throw error;
+    }
+  }
+}
+
 /** Of the images that are here, those that an eviction left in quarantine when it was killed. */
 export function leftInQuarantine<T extends { readonly tags: readonly string[] }>(
   images: readonly T[],

@@ -6,7 +6,7 @@ import type { PlanEntry } from "../plan/eviction-plan.js";
 import type { EvictionPolicy } from "../plan/eviction-policy.js";
 import { keepReasonOfContainer, keepReasonOfImage, toHeldNames } from "../plan/keep-reasons.js";
 import { toInventoryContainer } from "./engine-inventory.js";
-import { toQuarantineTags } from "./quarantine.js";
+import { isQuarantineTag, toQuarantineTags } from "./quarantine.js";
 
 /** What looking again needs of an engine. */
 export interface RecheckingEngine {
@@ -77,11 +77,13 @@ async function recheckImage(
   const heldNames = toHeldNames(
     (await engine.containers(signal)).map(({ Image, ImageID }) => ({ image: Image, imageId: ImageID })),
   );
-  if (!hasSame(now.RepoTags, expected.tags) || !hasSame(now.RepoDigests, expected.digests)) {
+  const nowTags = expected === image ? now.RepoTags.filter((tag) => !isQuarantineTag(tag)) : now.RepoTags;
+  if (!hasSame(nowTags, expected.tags) || !hasSame(now.RepoDigests, expected.digests)) {
     return "its references changed since the plan";
   }
-  // The quarantine's own tags change this time.
-  const isTagged = expected === image && (now.Metadata?.LastTagTime ?? null) !== image.taggedAtMs;
+  // What the quarantine's own tags leave behind says nothing.
+  const hasOwnTime = expected === image && nowTags.length === now.RepoTags.length;
+  const isTagged = hasOwnTime && (now.Metadata?.LastTagTime ?? null) !== image.taggedAtMs;
   if (isTagged) return "it was tagged since the plan";
   const labels = { ...image.labels, ...now.Config?.Labels };
   const context = { heldNames, use: uses().get(image.id), digestsAreFromRegistries };

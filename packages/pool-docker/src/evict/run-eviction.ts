@@ -8,7 +8,13 @@ import { planEviction } from "../plan/plan-eviction.js";
 import type { EntryOutcome } from "./entry-outcome.js";
 import type { EvictionRecord } from "./eviction-record.js";
 import { executePlan } from "./execute-plan.js";
-import { deleteQuarantined, quarantineImage, releaseImage, type TaggingEngine } from "./quarantine.js";
+import {
+  deleteOnFullDisk,
+  deleteQuarantined,
+  quarantineImage,
+  releaseImage,
+  type TaggingEngine,
+} from "./quarantine.js";
 import type { InventoryEngine } from "./inventory-taker.js";
 import { type RecheckingEngine, recheckEntry, recheckQuarantined } from "./recheck-entry.js";
 import { ReferenceWatch, type WatchedEngine } from "./reference-watch.js";
@@ -99,6 +105,7 @@ export async function runEviction(
             quarantine: ({ image }, each) => quarantineImage(engine, image, each),
             recheckQuarantined: ({ image }, each) => recheckQuarantined(engine, run, image, each),
             release: ({ image }) => releaseImage(engine, image),
+            removeOnFullDisk: ({ image }, each) => deleteOnFullDisk(engine, image, each),
             removeImage: ({ image }, each) => deleteQuarantined(engine, image, each),
             remove: (each, inner) => removeEntries(engine, each, inner),
           },
