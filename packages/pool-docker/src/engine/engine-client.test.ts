@@ -1,4 +1,5 @@
-import { systemClock } from "@continuum/broker-core";
+import { readFileSync } from "node:fs";
+import { PoolError, systemClock } from "@continuum/broker-core";
 import { ManualClock } from "@continuum/broker-core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { StubEngine } from "../testing/stub-engine.js";
@@ -94,6 +95,99 @@ describe("EngineClient", () => {
     await expect(client.imageRemove("../containers/x")).rejects.toMatchObject({ code: "protocol" });
     await expect(client.imageRemove("a?force=1")).rejects.toMatchObject({ code: "protocol" });
     expect(stub.calls).toHaveLength(1);
+  });
+
+  it("removes a container without force and without its volumes", async () => {
+    stub.answer = () => ({ raw: (response) => response.writeHead(204).end() });
+    await client.containerRemove("c".repeat(64));
+    const [path, query] = stub.calls[0]?.split("?") ?? [];
+    expect(path).toBe(`DELETE /containers/${"c".repeat(64)}`);
+    expect(Object.fromEntries(new URLSearchParams(query))).toEqual({ v: "0", force: "0", link: "0" });
+    await expect(client.containerRemove("../images/x")).rejects.toMatchObject({ code: "protocol" });
+    expect(stub.calls).toHaveLength(1);
+  });
+
+  it("gives an image's history from the base up", async () => {
+    const path = new URL("./fixtures/recorded-1.41-image-history.json", import.meta.url);
+    answer(JSON.parse(readFileSync(path, "utf8")));
+    const history = await client.imageHistory("a/built:2");
+    expect(history.map(({ createdBy, sizeBytes }) => [createdBy.slice(0, 31), sizeBytes])).toEqual([
+      ["", 1_982_256],
+      ["RUN /bin/busybox dd if=/dev/ura", 98_304],
+      ["RUN /bin/busybox dd if=/dev/ura", 200_704],
+      ["RUN /bin/busybox dd if=/dev/ura", 98_304],
+    ]);
+    expect(history[0]?.createdAtMs).toBe(1_795_469_210_000);
+    answer([{ CreatedBy: "x", Size: -1, Created: 0 }]);
+    await expect(client.imageHistory("a")).rejects.toMatchObject({ code: "protocol" });
+  });
+
+  it("asks for containers' sizes only where they are wanted, and says what it was told", async () => {
+    const listed = {
+      Id: "c1",
+      Names: ["/a"],
+      Image: "i:1",
+      ImageID: "i",
+      State: "exited",
+      Created: 5,
+      Labels: null,
+    };
+    answer([{ ...listed, SizeRw: 7, SizeRootFs: 9 }]);
+    expect(await client.containers()).toEqual([{ ...listed, Labels: {}, SizeRw: 7, SizeRootFs: 9 }]);
+    await client.containers(undefined, { withSizes: true });
+    expect(stub.calls).toEqual(["GET /containers/json?all=1", "GET /containers/json?all=1&size=1"]);
+  });
+
+  it("reads a container in detail; Go's zero time is none", async () => {
+    const State = {
+      Status: "created",
+      StartedAt: "0001-01-01T00:00:00Z",
+      FinishedAt: "0001-01-01T00:00:00Z",
+    };
+    answer({
+      Id: "c1",
+      Name: "/a",
+      Image: "i",
+      Created: "2026-01-02T03:04:05.678901234Z",
+      LogPath: "",
+      State,
+    });
+    expect(await client.containerInspect("c1")).toMatchObject({
+      Created: Date.UTC(2026, 0, 2, 3, 4, 5, 678),
+      State: { Status: "created", StartedAt: null, FinishedAt: null },
+    });
+  });
+
+  it("has no call that prunes by itself what may be needed: volumes, images, containers", async () => {
+    stub.answer = () => ({ json: null });
+    const digest = `a@sha256:${"0".repeat(64)}`;
+    const calls: Record<Exclude<keyof EngineClient, "name" | "close">, () => Promise<unknown>> = {
+      negotiate: () => client.negotiate(),
+      info: () => client.info(),
+      containers: () => client.containers(),
+      containerInspect: () => client.containerInspect("a"),
+      containerRemove: () => client.containerRemove("a"),
+      images: () => client.images(),
+      imageInspect: () => client.imageInspect("a"),
+      imageRemove: () => client.imageRemove("a"),
+      tag: () => client.tag("a", "b:1"),
+      imageHistory: () => client.imageHistory("a"),
+      imagePull: () => client.imagePull({ reference: digest }),
+      events: () => client.events({ signal: new AbortController().signal }),
+      diskUsage: () => client.diskUsage(),
+      buildCache: () => client.buildCache(),
+      buildPruneIds: () => client.buildPruneIds(["a"]),
+    };
+    for (const call of Object.values(calls)) {
+      await call().catch((error: unknown) => {
+        expect(error).toBeInstanceOf(PoolError);
+      });
+    }
+    // All but the negotiation and `info`, which the stub doesn't count.
+    expect(stub.calls).toHaveLength(Object.keys(calls).length - 2);
+    const prunes = stub.calls.filter((call) => call.includes("/prune"));
+    expect(prunes.map((call) => call.replace(/\?.*/u, ""))).toEqual(["POST /build/prune"]);
+    expect(stub.calls.filter((call) => /force=(?!0)|[?&]v=(?!0)/u.test(call))).toEqual([]);
   });
 
   it.each([

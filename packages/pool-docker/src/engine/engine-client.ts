@@ -172,7 +172,7 @@ export class EngineClient {
   }): Promise<AsyncGenerator<EngineEvent, void, void>> {
     const query = {
       filters: JSON.stringify({ type: ["container", "image"] }),
-      ...(sinceMs === null ? {} : { since: (sinceMs / 1000).toFixed(9) }),
+      ...(sinceMs === null ? {} : { since: toSeconds(sinceMs) }),
     };
     const call = { method: "GET", path: "/events", query, deadlineMs: LIST_DEADLINE_MS, signal } as const;
     const stream = await this.#http.stream(call);
@@ -224,6 +224,12 @@ export class EngineClient {
     const call = { method: "GET", path: "/system/df", query, deadlineMs: DISK_USAGE_DEADLINE_MS } as const;
     return this.#http.json({ ...call, signal }, z.unknown());
   }
+}
+
+/** Whole milliseconds as exact seconds: rounded down, so that nothing from then on is left out. */
+function toSeconds(ms: number): string {
+  const text = String(Math.max(0, Math.floor(ms))).padStart(4, "0");
+  return `${text.slice(0, -3)}.${text.slice(-3)}`;
 }
 
 /** Names reach the URL's path as they are: only those that can be references or ids are let through. */
