@@ -6,6 +6,7 @@ import type { HostFiles } from "../probe/host-files.js";
 import type { ApiUsage } from "../probe/linux-engine-probe.js";
 import type { DockerDiskReading } from "@continuum/wire-types";
 import { attributeUsage, type LogSizes, type UsageAttribution } from "./attribute-usage.js";
+import { type LoggedContainer, readLogSizes } from "./log-sizes.js";
 
 /** Walking through all of a big host's images and volumes takes its time; no longer. */
 const DEADLINE_MS = 60_000;
@@ -14,19 +15,11 @@ const MIN_INTERVAL_MS = 60_000;
 const INTERVAL_FACTOR = 50;
 /** A remote engine's figures are all that is known of its disk: gathered more often. */
 const REMOTE_INTERVAL_MS = 15_000;
-const INSPECT_AT_ONCE = 4;
-/** Logs of more containers aren't looked at. */
-const MAX_LOGS = 500;
-/** A log and its older parts. */
-const MAX_LOG_PARTS = 20;
 
 /** What gathering needs of an engine. */
 export interface AttributedEngine {
   diskUsage(signal?: AbortSignal): Promise<EngineDiskUsage>;
-  containerInspect(
-    id: string,
-    signal?: AbortSignal,
-  ): Promise<{ readonly LogPath?: string | null | undefined }>;
+  containerInspect(id: string, signal?: AbortSignal): Promise<LoggedContainer>;
 }
 
 /** What the attributor works with. */
@@ -100,54 +93,60 @@ export class DockerAttributor {
     return this.#options.clock.monotonicMs() - this.#attemptedMs >= intervalMs;
   }
 
-  /** Gathers, or waits for the gathering that is under way; never rejects. The signal ends the waiting alone. */
+  /**
+   * Gathers, or waits for the gathering that is under way; the signal ends the waiting alone. What the engine or the disk
+   * does wrong is kept as the `error` of what is known; only a bug rejects.
+   */
   async refresh(signal: AbortSignal): Promise<void> {
     this.#refreshing ??= this.#gather().finally(() => {
       this.#refreshing = null;
     });
-    const refreshing = this.#refreshing;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      if (signal.aborted) done();
-      signal.addEventListener("abort", done, { once: true });
-      void refreshing.then(done);
+    let stop: () => void = () => undefined;
+    const stopped = new Promise<void>((resolve) => {
+      stop = resolve;
     });
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      await Promise.race([this.#refreshing, stopped]);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
   }
 
   /** Ends a gathering that is under way, and waits for it. */
   async close(): Promise<void> {
     this.#closed.abort(new PoolError("aborted", "the pool was closed"));
-    await this.#refreshing;
+    // Whoever waited for it heard of its error.
+    await this.#refreshing?.catch(() => undefined);
   }
 
   async #gather(): Promise<void> {
-    const { clock, locate, measure } = this.#options;
+    const { clock, files, locate, measure } = this.#options;
     const startedMs = clock.monotonicMs();
     this.#attemptedMs = startedMs;
     try {
-      const located = await locate();
-      if (located === null) throw new PoolError("unreachable", "no engine answers");
-      const { engine, isRemote } = located;
-      this.#isRemote = isRemote;
       const limits = { what: "gathering who fills Docker's disk", deadlineMs: DEADLINE_MS };
-      const [usage, logs] = await withDeadline(
+      const { usage, logs, measurement } = await withDeadline(
         clock,
         { ...limits, outer: this.#closed.signal },
         async (signal) => {
-          const found = await engine.diskUsage(signal);
-          return [
-            found,
-            isRemote ? unknownLogs(found) : await this.#logSizes(engine, found, signal),
-          ] as const;
+          const located = await locate();
+          if (located === null) throw new PoolError("unreachable", "no engine answers");
+          const { engine, isRemote } = located;
+          this.#isRemote = isRemote;
+          const usage = await engine.diskUsage(signal);
+          if (isRemote) return { usage, logs: unknownLogs(usage), measurement: null };
+          const inspect = (id: string) => engine.containerInspect(id, signal);
+          const ids = usage.containers.map(({ id }) => id);
+          const logs = await readLogSizes(ids, { inspect, files });
+          return { usage, logs, measurement: await measure() };
         },
       );
-      const measurement = isRemote ? null : await measure();
       const reading = measurement?.kind === "detected" ? toDiskReading(measurement) : null;
-      // What the engine says of itself explains itself.
-      const usedBytes = reading === null || reading.source === "engineApi" ? null : reading.usedBytes;
+      // What the engine says of itself explains itself; an old reading would explain another time.
+      const isIndependent = reading !== null && reading.source !== "engineApi" && !reading.stale;
+      const usedBytes = isIndependent ? reading.usedBytes : null;
       const tookMs = clock.monotonicMs() - startedMs;
       this.#gathered = {
         attribution: attributeUsage(usage, logs, usedBytes),
@@ -162,53 +161,6 @@ export class DockerAttributor {
       this.#error = error instanceof Error ? error.message : String(error);
       if (!(error instanceof PoolError)) throw error;
     }
-  }
-
-  async #logSizes(engine: AttributedEngine, usage: EngineDiskUsage, signal: AbortSignal): Promise<LogSizes> {
-    const sizes = new Map<string, number | null>();
-    for (const { id } of usage.containers.slice(MAX_LOGS)) sizes.set(id, null);
-    const queue = usage.containers.slice(0, MAX_LOGS).map(({ id }) => id);
-    const work = async (): Promise<void> => {
-      for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
-        sizes.set(id, await this.#logBytes(engine, id, signal));
-      }
-    };
-    await Promise.all(Array.from({ length: INSPECT_AT_ONCE }, work));
-    return sizes;
-  }
-
-  /** A container's log with its older parts; 0 when it has none, null when it can't be read. */
-  async #logBytes(engine: AttributedEngine, id: string, signal: AbortSignal): Promise<number | null> {
-    let path: string;
-    try {
-      path = (await engine.containerInspect(id, signal)).LogPath ?? "";
-    } catch (error) {
-      if (error instanceof PoolError && error.code === "notFound") return 0;
-      throw error;
-    }
-    // A driver that writes no files.
-    if (path === "") return 0;
-    let bytes = 0;
-    for (let part = 0; part < MAX_LOG_PARTS; part++) {
-      const found = await this.#sizeOf(part === 0 ? [path] : [`${path}.${part}`, `${path}.${part}.gz`]);
-      if (found === "missing") return part === 0 ? 0 : bytes;
-      if (found === null) return null;
-      bytes += found;
-    }
-    return bytes;
-  }
-
-  /** What the first of these files takes up on its disk; null when nobody may look. */
-  async #sizeOf(paths: readonly string[]): Promise<number | null | "missing"> {
-    for (const path of paths) {
-      try {
-        const { blocks } = await this.#options.files.stat(path);
-        return blocks * 512;
-      } catch (error) {
-        if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) return null;
-      }
-    }
-    return "missing";
   }
 }
 
