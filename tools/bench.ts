@@ -1,10 +1,15 @@
 /** `npm run bench [-- NAME ...]`: every benchmark, or those named. Ratios against a peer in the same run; nothing asserts a time. */
 import { benchDecode } from "./bench/decode-bench.js";
+import { benchDockerReading, benchDockerRelief } from "./bench/docker-relief-bench.js";
 import { benchGenerate } from "./bench/generate-bench.js";
+import { benchPlan } from "./bench/plan-bench.js";
 
 const benches: Readonly<Record<string, () => string | Promise<string>>> = {
   decode: benchDecode,
   generate: benchGenerate,
+  plan: () => benchPlan(),
+  relief: benchDockerRelief,
+  reading: benchDockerReading,
 };
 
 const asked = process.argv.slice(2);

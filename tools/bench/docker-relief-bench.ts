@@ -7,7 +7,7 @@ import {
   dockerLabUnavailable,
   startDockerLab,
   verifyScene,
-} from "../docker-lab.js";
+} from "../lab/docker-lab.js";
 import { formatTable } from "../contract/format-tables.js";
 
 const MB = 1_000_000;
@@ -74,7 +74,12 @@ export async function benchDockerReading(): Promise<string> {
         dfs.push(await timed(() => lab.docker(["system", "df"])));
       }
       const [reading, df] = [median(readings), median(dfs)];
-      rows.push([`${images}`, `${reading.toFixed(2)} ms`, `${df.toFixed(1)} ms`, `1 : ${(df / reading).toFixed(0)}`]);
+      rows.push([
+        `${images}`,
+        `${reading.toFixed(2)} ms`,
+        `${df.toFixed(1)} ms`,
+        `1 : ${(df / reading).toFixed(0)}`,
+      ]);
     }
   } finally {
     await pool.close();
@@ -101,7 +106,13 @@ async function relieveByPool(lab: DockerLab): Promise<void> {
 async function relieveByScript(lab: DockerLab): Promise<void> {
   const { stdout } = await lab.docker(["image", "ls", "-q", "--no-trunc"]);
   const ids = [...new Set(stdout.trim().split("\n"))];
-  const { stdout: created } = await lab.docker(["image", "inspect", "--format", "{{.Created}} {{.Id}}", ...ids]);
+  const { stdout: created } = await lab.docker([
+    "image",
+    "inspect",
+    "--format",
+    "{{.Created}} {{.Id}}",
+    ...ids,
+  ]);
   for (const line of created.trim().split("\n").sort()) {
     if ((await lab.df()).pressure <= TARGET) return;
     // In use: the engine refuses, and the script goes on.

@@ -7,7 +7,7 @@ import { prepareRaces, race } from "./support/races.js";
 /** CI runs a smaller dose; `CONTINUUM_RACES=1000` the whole one. */
 const RACES = Number(process.env["CONTINUUM_RACES"] ?? 120);
 
-describeWithLab("a pull, a run, a tag and a build against a running eviction", { registry: true }, (lab) => {
+describeWithLab("a pull, a run, a tag and a build against a running eviction", { registry: true, sizeBytes: 4 * 2 ** 30 }, (lab) => {
   it(`loses no image in ${RACES} races`, { timeout: 120_000 + RACES * 1_500 }, async () => {
     await prepareRaces(lab());
     // Everything that wasn't used for a second is wanted, all the time.

@@ -23,6 +23,7 @@ export {
   MemoryLedger,
 } from "./journal/eviction-ledger.js";
 export type { ImageUse, UseHistory } from "./journal/image-use.js";
+export { UseBook } from "./journal/use-book.js";
 export { type JournalMarker, MemoryUseStore, type UseStore } from "./journal/use-store.js";
 export type { DockerInventory, InventoryImage } from "./plan/docker-inventory.js";
 export {

@@ -1,12 +1,20 @@
 import type { ImageUse } from "../journal/image-use.js";
 import type { InventoryImage } from "./docker-inventory.js";
 
-/** Uses that are looked at: as many as the journal keeps. */
-const MAX_USES = 8;
+/** What was seen in use once counts as this much of a use in all the time since. */
+const ONCE = 1;
+/** What was never seen in use, in all the time since it came. */
+const NEVER_SEEN = 0.5;
+/** So many times the usual time from use to use may pass before an image is given up. */
+const PATIENCE = 2;
+/** How fast it is given up then. */
+const GIVING_UP = 1.2;
+/** The next use of something that is used like clockwork comes within this share of its time, at its end. */
+const MOST_REGULAR = 0.9;
 /** Nothing was used less than this ago, as far as rates go: what just began has no rate yet. */
 const MIN_AGO_MS = 10 * 60_000;
 /** A newer image of the same repository is there: this one is usually not wanted again. */
-const SUPERSEDED = 0.25;
+const SUPERSEDED = 0.1;
 /** Nobody has its name: nobody will ask for it. */
 const DANGLING = 0.001;
 /** Nothing is known to bring it back. */
@@ -25,20 +33,31 @@ export interface ValueContext {
 }
 
 /**
- * How often an image is expected to be used, per millisecond, from when it was used lately.
+ * How soon an image is expected to be used again, as a rate per millisecond, from when it was used lately.
  *
- * The k-th newest use, t ago, speaks for a rate of k / t; the mean over the newest eight weighs recency (k = 1 alone is
- * what LRU goes by) with frequency (k = 8), and lets what was used once fall behind what is used again and again. What
- * was never seen in use counts as half a use when it came.
+ * From use to use it took some time on the average. Where it took about the same each time, what was just used isn't
+ * wanted again before that time has passed; where it varied, the next use may come at any time. What hasn't been used for
+ * much longer than it ever took is given up, the sooner the longer. What was used once, or never seen in use, is
+ * judged by how long ago that was, or how long ago it came.
  */
 export function expectedUseRate(image: InventoryImage, use: ImageUse | undefined, nowMs: number): number {
   const agoMs = (atMs: number): number => Math.max(MIN_AGO_MS, nowMs - atMs);
   const uses = use?.recentUsesMs ?? [];
   const arrivedAtMs = Math.max(image.arrivedAtMs ?? 0, image.taggedAtMs ?? 0) || (image.createdAtMs ?? nowMs);
-  if (uses.length === 0) return 0.5 / agoMs(arrivedAtMs) / MAX_USES;
-  let rate = 0;
-  uses.slice(0, MAX_USES).forEach((atMs, i) => (rate += (i + 1) / agoMs(atMs)));
-  return rate / MAX_USES;
+  const [newestMs] = uses;
+  if (newestMs === undefined) return NEVER_SEEN / agoMs(arrivedAtMs);
+  const gaps = uses.slice(1).map((atMs, i) => Math.max(MIN_AGO_MS, (uses[i] ?? atMs) - atMs));
+  if (gaps.length === 0) return ONCE / agoMs(newestMs);
+  const meanMs = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
+  const variance = gaps.reduce((sum, gap) => sum + (gap - meanMs) ** 2, 0) / gaps.length;
+  // Few gaps say little of how regular they are.
+  const regularity = Math.max(0, 1 - Math.sqrt(variance) / meanMs) * (1 - 1 / (gaps.length + 1));
+  const idle = agoMs(newestMs) / meanMs;
+  // It comes nearer until it is due; what is overdue may come at any time again.
+  const nearness = idle <= 1 ? idle : Math.max(0, 2 - idle);
+  const untilNextMs = meanMs * (1 - MOST_REGULAR * regularity * nearness);
+  const life = idle <= PATIENCE ? 1 : (PATIENCE / idle) ** GIVING_UP;
+  return life / untilNextMs;
 }
 
 /** What losing the image is expected to cost for each byte that would have to be fetched again; comparable, no unit. */

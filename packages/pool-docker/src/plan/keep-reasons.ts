@@ -3,7 +3,7 @@ import type { ImageUse } from "../journal/image-use.js";
 import type { InventoryCacheRecord, InventoryContainer, InventoryImage } from "./docker-inventory.js";
 import type { KeepRule } from "./eviction-plan.js";
 import type { EvictionPolicy } from "./eviction-policy.js";
-import { matchingPattern } from "./reference-pattern.js";
+import { familiarName, matchingPattern, repositoryOf } from "./reference-pattern.js";
 
 /** Why something stays. */
 export interface KeepReason {
@@ -21,37 +21,54 @@ export interface ImageContext {
   readonly digestsAreFromRegistries: boolean;
 }
 
+/** What identifies an image to people and containers. */
+export type NamedImage = Pick<InventoryImage, "id" | "tags" | "digests">;
+
+/** Held by a container that doesn't say which image it uses. */
+const ANY_IMAGE = "any";
+
 /** States in which a container's processes are over, or never began. */
 const STOPPED = new Set(["exited", "created", "dead"]);
 
 /**
  * Every name by which containers hold images: ids, whole and cut short, and the references that they were made from. A
- * reference whose image can't be told holds every image that it could mean.
+ * reference whose image can't be told holds every image that it could mean; a container that says nothing at all holds
+ * every image.
  */
 export function toHeldNames(
   containers: readonly Pick<InventoryContainer, "image" | "imageId">[],
 ): ReadonlySet<string> {
   const held = new Set<string>();
   for (const { image, imageId } of containers) {
-    for (const name of [image, imageId]) if (name !== "") held.add(name);
+    if (image === "" && imageId === "") held.add(ANY_IMAGE);
+    if (imageId !== "") held.add(imageId);
+    if (image === "") continue;
+    const name = familiarName(image);
+    held.add(image).add(name);
+    const at = name.indexOf("@");
+    if (at >= 0) held.add(`${repositoryOf(name)}${name.slice(at)}`);
     // A container may name its image without a tag, or by an id without its algorithm.
-    if (image !== "" && !image.includes("@") && image.lastIndexOf(":") <= image.lastIndexOf("/")) {
-      held.add(`${image}:latest`).add(`sha256:${image}`);
-    }
+    else if (repositoryOf(name) === name) held.add(`${name}:latest`).add(`sha256:${name}`);
   }
   return held;
 }
 
 /** Whether a container, running or not, is made from the image. */
-export function isHeld(
-  { id, tags, digests }: Pick<InventoryImage, "id" | "tags" | "digests">,
-  held: ReadonlySet<string>,
-): boolean {
-  if ([id, ...tags, ...digests].some((name) => held.has(name))) return true;
-  // The beginning of an id, as people type it.
-  const hex = id.replace(/^sha256:/u, "");
-  for (let length = 12; length < hex.length; length++) if (held.has(hex.slice(0, length))) return true;
+export function isHeld(image: NamedImage, held: ReadonlySet<string>): boolean {
+  if (held.size === 0) return false;
+  for (const name of namesOf(image)) if (held.has(name)) return true;
   return false;
+}
+
+/** The names by which a container may hold the image. */
+export function* namesOf({ id, tags, digests }: NamedImage): Generator<string> {
+  yield id;
+  for (const name of tags) yield familiarName(name);
+  for (const name of digests) yield familiarName(name);
+  yield ANY_IMAGE;
+  // The beginning of an id, as people type it and engines list it.
+  const hex = id.replace(/^sha256:/u, "");
+  for (let length = 12; length <= hex.length; length++) yield hex.slice(0, length);
 }
 
 /**

@@ -2,11 +2,13 @@ import type { InventoryImage } from "./docker-inventory.js";
 
 /** One layer at its place: what lies below it is the same for every image that holds it. */
 export interface LayerNode {
+  /** Its place in `LayerForest.nodes`: greater than that of what lies below it. */
+  readonly index: number;
   readonly parent: LayerNode | null;
   readonly depth: number;
   bytes: number;
-  /** Images whose topmost layer this is. */
-  readonly images: string[];
+  /** Its bytes are a bound only: nobody tells it apart from a layer next to it. */
+  isUnclear: boolean;
   readonly children: LayerNode[];
 }
 
@@ -18,25 +20,27 @@ export interface LayerForest {
 }
 
 /**
- * Puts images together by the layers that they share from the base up.
+ * Puts images together by the layers that they share from the base up; the same for the same images in any order.
  *
  * Where an image's history doesn't tell its layers apart, they have the bytes that other images know of them; the rest
- * of its size lies on the lowest layer that nobody knows, the one that most images share: no image alone is promised
- * more than goes with it, and all of them together come to what they hold.
+ * of its size lies on the lowest layer that nobody knows, the one that most images share: no set of images is promised
+ * more than goes with it.
  */
-export function toLayerForest(images: readonly InventoryImage[]): LayerForest {
+export function toLayerForest(given: readonly InventoryImage[]): LayerForest {
+  const images = [...given].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const byId = new Map(images.map((image) => [image.id, image]));
   const nodes: LayerNode[] = [];
   const index = new Map<LayerNode | null, Map<string, LayerNode>>();
   const tops = new Map<string, LayerNode>();
   const known = new Set<LayerNode>();
-  const byId = new Map(images.map((image) => [image.id, image]));
   const step = (parent: LayerNode | null, layer: string): LayerNode => {
-    let below = index.get(parent);
-    if (below === undefined) index.set(parent, (below = new Map<string, LayerNode>()));
-    let node = below.get(layer);
+    let above = index.get(parent);
+    if (above === undefined) index.set(parent, (above = new Map<string, LayerNode>()));
+    let node = above.get(layer);
     if (node === undefined) {
-      node = { parent, depth: (parent?.depth ?? 0) + 1, bytes: 0, images: [], children: [] };
-      below.set(layer, node);
+      const depth = (parent?.depth ?? 0) + 1;
+      node = { index: nodes.length, parent, depth, bytes: 0, isUnclear: false, children: [] };
+      above.set(layer, node);
       parent?.children.push(node);
       nodes.push(node);
     }
@@ -47,27 +51,28 @@ export function toLayerForest(images: readonly InventoryImage[]): LayerForest {
     const chain = chainOf(image, byId);
     const layerBytes = image.layerBytes?.length === chain.length ? image.layerBytes : null;
     if (layerBytes === null) unclear.push(image);
-    let node: LayerNode | null = null;
-    chain.forEach((layer, i) => {
-      node = step(node, layer);
+    let top: LayerNode | null = null;
+    for (const [i, layer] of chain.entries()) {
+      const node = step(top, layer);
       const bytes = layerBytes?.[i];
-      if (bytes !== undefined && !known.has(node)) {
-        node.bytes = bytes;
-        known.add(node);
-      }
-    });
-    if (node !== null) {
-      (node as LayerNode).images.push(image.id);
-      tops.set(image.id, node);
+      // Two that disagree: the lesser promise.
+      if (bytes !== undefined) node.bytes = known.has(node) ? Math.min(node.bytes, bytes) : bytes;
+      if (bytes !== undefined) known.add(node);
+      top = node;
     }
+    if (top !== null) tops.set(image.id, top);
   }
   // The smallest first: what it is built on is then known to those that are built on it.
   for (const image of unclear.sort((a, b) => a.sizeBytes - b.sizeBytes || (a.id < b.id ? -1 : 1))) {
     const path = pathOf(tops.get(image.id) ?? null);
+    const unknown = path.filter((node) => !known.has(node));
     const rest = image.sizeBytes - path.reduce((sum, node) => sum + node.bytes, 0);
-    const lowest = path.findLast((node) => !known.has(node));
-    for (const node of path) known.add(node);
-    if (lowest !== undefined && rest > 0) lowest.bytes = rest;
+    for (const node of unknown) {
+      known.add(node);
+      node.isUnclear = unknown.length > 1;
+    }
+    const lowest = unknown.at(-1);
+    if (lowest !== undefined) lowest.bytes = Math.max(0, rest);
   }
   return { nodes, tops };
 }
@@ -77,6 +82,26 @@ export function pathOf(top: LayerNode | null): LayerNode[] {
   const path: LayerNode[] = [];
   for (let node = top; node !== null; node = node.parent) path.push(node);
   return path;
+}
+
+/** What each of some images frees when those before it are gone, out of all that hold layers. */
+export function toFreedBytes(
+  { tops, nodes }: LayerForest,
+  holding: readonly string[],
+  going: readonly string[],
+): readonly number[] {
+  const owners = new Uint32Array(nodes.length);
+  const ownersOf = (node: LayerNode): number => owners[node.index] ?? 0;
+  for (const id of holding)
+    for (const node of pathOf(tops.get(id) ?? null)) owners[node.index] = ownersOf(node) + 1;
+  return going.map((id) => {
+    let bytes = 0;
+    for (const node of pathOf(tops.get(id) ?? null)) {
+      owners[node.index] = ownersOf(node) - 1;
+      if (ownersOf(node) === 0) bytes += node.bytes;
+    }
+    return bytes;
+  });
 }
 
 /** An image's layers; one that doesn't tell them has one of its own, above those of the image that it was built on. */

@@ -31,6 +31,13 @@ export function repositoryOf(reference: string): string {
   return colon > named.lastIndexOf("/") ? named.slice(0, colon) : named;
 }
 
+/** A reference without what may be left out of it: the default registry and its library. */
+export function familiarName(reference: string): string {
+  if (!reference.startsWith("docker.io/")) return reference;
+  const named = reference.slice("docker.io/".length);
+  return named.startsWith("library/") ? named.slice("library/".length) : named;
+}
+
 /** The first pattern that a reference matches, as a whole or by its repository; null when none does. */
 export function matchingPattern(patterns: readonly string[], references: readonly string[]): string | null {
   for (const pattern of patterns) {

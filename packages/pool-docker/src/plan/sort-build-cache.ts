@@ -1,54 +1,44 @@
 import type { InventoryCacheRecord } from "./docker-inventory.js";
 import type { EvictionPolicy } from "./eviction-policy.js";
 import { type KeepReason, keepReasonOfRecord } from "./keep-reasons.js";
+import { EXCLUDED } from "./sort-images.js";
 
-/** What of build cache goes, in order, what could go as well, and what stays. */
-export interface BuildCachePlan {
-  readonly chosen: readonly InventoryCacheRecord[];
-  readonly spareBytes: number;
+/** What of build cache may go, in order, and what stays. */
+export interface SortedBuildCache {
+  readonly free: readonly InventoryCacheRecord[];
   readonly kept: readonly { readonly record: InventoryCacheRecord; readonly why: KeepReason }[];
 }
 
-/** Least recently used first, leaves before what they were made from, no more than are needed. */
-export function planBuildCache(
+/**
+ * Says of each record of build cache whether it may go: least recently used first, leaves before what they were made
+ * from. What an image shares stays: it would free nothing. Once that image is gone, the engine says that it isn't shared.
+ */
+export function sortBuildCache(
   records: readonly InventoryCacheRecord[],
   policy: EvictionPolicy,
   excluded: ReadonlySet<string>,
-  wantBytes: number,
   nowMs: number,
-): BuildCachePlan {
+): SortedBuildCache {
   const byId = new Map(records.map((record) => [record.id, record]));
   const why = new Map<string, KeepReason>();
   for (const record of records) {
-    const reason = excluded.has(record.id)
-      ? ({ rule: "unknown", reason: "it was tried already in this eviction" } as const)
-      : keepReasonOfRecord(record, policy, nowMs);
+    const reason = excluded.has(record.id) ? EXCLUDED : keepReasonOfRecord(record, policy, nowMs);
     if (reason !== null) keepWithParents(record, reason, byId, why);
   }
   const free = records.filter(({ id }) => !why.has(id));
   const usedAtMs = lastUses(free, byId);
   const depths = depthsOf(free, byId);
-  const order = [...free].sort(
+  free.sort(
     (a, b) =>
       (usedAtMs.get(a.id) ?? 0) - (usedAtMs.get(b.id) ?? 0) ||
       (depths.get(b.id) ?? 0) - (depths.get(a.id) ?? 0) ||
       (a.id < b.id ? -1 : 1),
   );
-  const taken: InventoryCacheRecord[] = [];
-  let bytes = 0;
-  for (const record of order) {
-    if (bytes >= wantBytes) break;
-    taken.push(record);
-    bytes += record.sizeBytes;
-  }
-  const chosen = dropUnneeded(taken, bytes - wantBytes);
-  const chosenIds = new Set(chosen.map(({ id }) => id));
-  const spareBytes = free.reduce((sum, { id, sizeBytes }) => sum + (chosenIds.has(id) ? 0 : sizeBytes), 0);
   const kept = records.flatMap((record) => {
     const reason = why.get(record.id);
     return reason === undefined ? [] : [{ record, why: reason }];
   });
-  return { chosen, spareBytes, kept };
+  return { free, kept };
 }
 
 /** A record that stays keeps what it was made from. */
@@ -101,21 +91,4 @@ function ancestorsOf(
     open.push(...(byId.get(id)?.parentIds ?? []));
   }
   return found;
-}
-
-/** Drops the most recently used that aren't needed, with nothing that was made from them left to go. */
-function dropUnneeded(
-  taken: readonly InventoryCacheRecord[],
-  excessBytes: number,
-): readonly InventoryCacheRecord[] {
-  const going = new Set(taken.map(({ id }) => id));
-  let spareBytes = excessBytes;
-  for (const record of [...taken].reverse()) {
-    // What it was made from can't go before it.
-    const isNeeded = record.sizeBytes > spareBytes || record.parentIds.some((id) => going.has(id));
-    if (isNeeded) continue;
-    going.delete(record.id);
-    spareBytes -= record.sizeBytes;
-  }
-  return taken.filter(({ id }) => going.has(id));
 }
