@@ -216,12 +216,12 @@ describe("order", () => {
     expect(ids(plan({ images, buildCache, wantBytes: 1_001 }))).toEqual(["cache", "a"]);
   });
 
-  it("an untagged image that its digest still names is no garbage unless a newer one is there", () => {
-    const pinned = image("pinned", { tags: [], digests: ["r/pinned@sha256:d"] });
-    const uses = { pinned: used(NOW - 2 * DAY, [NOW - 3 * DAY, NOW - 4 * DAY]) };
-    expect(ids(plan({ images: [pinned, image("never")], uses }))).toEqual(["never", "pinned"]);
-    const newer = image("newer", { tags: ["r/pinned:2"], createdAtMs: NOW - 8 * DAY });
-    expect(ids(plan({ images: [pinned, image("never"), newer], uses }))[0]).toBe("pinned");
+  it("an untagged image of which a newer one has the name before any that has one, however much it was used", () => {
+    const minute = DAY / 1_440;
+    const pinned = image("pinned", { tags: [], digests: ["r/app@sha256:d"] });
+    const newer = image("newer", { tags: ["r/app:2"], createdAtMs: NOW - 8 * DAY });
+    const uses = { pinned: used(NOW - 20 * minute, [NOW - 30 * minute, NOW - 40 * minute]) };
+    expect(ids(plan({ images: [image("never"), newer, pinned], uses }))[0]).toBe("pinned");
   });
 
   it("build cache by its last use, leaves first, before any image", () => {
