@@ -26,6 +26,7 @@ export function benchPlan(seeds: readonly number[] = SEEDS): string {
         );
         const row = sums.get(trace.name) ?? new Map<string, number>();
         sums.set(trace.name, row);
+        row.set(FIRST, (row.get(FIRST) ?? 0) + (costs[0]?.firstBytes ?? 0));
         policies.forEach(({ name }, i) =>
           row.set(name, (row.get(name) ?? 0) + (costs[i]?.refetchedBytes ?? 0)),
         );

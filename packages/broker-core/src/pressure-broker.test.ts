@@ -227,6 +227,18 @@ describe("PressureBroker", () => {
     expect(broker.snapshot().bytesFreedTotal).toBe(0);
   });
 
+  it("claims nothing of what somebody else frees, and is silent about it", async () => {
+    const pool = new FakePool("docker", size(970));
+    pool.onEvict = () => {
+      pool.usedBytes -= 300;
+      return Promise.reject(new PoolError("conflict", "an eviction is running already"));
+    };
+    broker.register(pool);
+    expect(await round()).toMatchObject([{ attempted: false, freedBytes: 0 }]);
+    expect(alerts).toEqual([]);
+    expect(broker.snapshot()).toMatchObject({ evictionsFired: 0, bytesFreedTotal: 0 });
+  });
+
   it("begins nothing without a measurement right before, and claims no action then", async () => {
     const pool = new FakePool("docker", size(970));
     let reads = 0;

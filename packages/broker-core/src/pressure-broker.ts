@@ -2,6 +2,7 @@ import type { BrokerSnapshot, PressureTrends } from "@continuum/wire-types";
 import { afterRound } from "./back-off.js";
 import { type Clock, systemClock } from "./clock.js";
 import { decideRelief, type ReliefDecision } from "./decide-relief.js";
+import { PoolError } from "./pool-error.js";
 import { type PoolPolicy, toPoolPolicy } from "./pool-policy.js";
 import { PoolSlot } from "./pool-slot.js";
 import type { AlertSink, ReliefOutcome, ReliefRound } from "./relief.js";
@@ -188,8 +189,10 @@ export class PressureBroker {
     };
     if (outcome.error !== null && !slot.retired.aborted)
       this.#report(outcome.error, `eviction of pool ${slot.pool.name}`);
+    // Nor does a round tell anything that found somebody else relieving the pool.
     // A round that was cut short before it freed anything tells nothing of the pool: that it is stuck least of all.
-    if (outcome.freedBytes > 0 || !slot.retired.aborted) this.#alert(outcome);
+    const isElsewhere = outcome.error instanceof PoolError && outcome.error.code === "conflict";
+    if (outcome.freedBytes > 0 || !(slot.retired.aborted || isElsewhere)) this.#alert(outcome);
     return outcome;
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.js";
+import { PoolError } from "./pool-error.js";
 import type { PoolSlot } from "./pool-slot.js";
 import { toBindingPressure, toPressureTier } from "./pressure.js";
 import type { ReliefOutcome } from "./relief.js";
@@ -46,7 +47,10 @@ export async function runEviction({
   const result =
     before === null ? null : await attempt(() => evict(slot, { wantBytes, wantInodes }, clock, deadlineMs));
   const after = before === null ? null : await attempt(() => readFresh(slot));
-  const freedBytes = before === null || after === null ? 0 : Math.max(0, before.usedBytes - after.usedBytes);
+  // The pool is being relieved by somebody else: what that frees isn't this round's.
+  const isElsewhere = errors[0] instanceof PoolError && errors[0].code === "conflict";
+  const isMeasured = before !== null && after !== null && !isElsewhere;
+  const freedBytes = isMeasured ? Math.max(0, before.usedBytes - after.usedBytes) : 0;
   const endedAtMs = clock.nowMs();
   const error = errors[0] ?? null;
   const { pressure } = toBindingPressure(trigger);
@@ -60,7 +64,7 @@ export async function runEviction({
     after,
     deleted: result?.deleted ?? [],
     wouldDelete: result?.wouldDelete ?? [],
-    attempted: before !== null,
+    attempted: before !== null && !isElsewhere,
     dryRun: result?.dryRun ?? false,
     shortfall: result?.shortfall ?? error?.message ?? null,
     error,
@@ -71,8 +75,8 @@ export async function runEviction({
       pressure,
       tier: toPressureTier(pressure),
       bytesFreed: freedBytes,
-      // Without a measurement before it nothing is begun.
-      actionTaken: before !== null,
+      // Without a measurement before it nothing is begun, nor beside another eviction.
+      actionTaken: before !== null && !isElsewhere,
       atMs: endedAtMs,
     },
   };

@@ -161,6 +161,8 @@ export class DockerEvictions {
     policyName: EvictionPolicyName,
     shortfall: string,
   ): Promise<EvictionResult> {
+    if (this.#running !== null)
+      throw new PoolError("conflict", "an eviction of Docker's disk is running already");
     await this.#options.engineOfDisk();
     const plan = await this.#plan(this.#options.policyNamed(policyName), wantBytes, signal);
     const wouldDelete = plan.entries.map(toEvictedItem);
