@@ -2,67 +2,92 @@ import { type DockerInventory, planEviction } from "@continuum/pool-docker";
 import { formatBytes } from "@continuum/wire-types";
 import { formatTable } from "../contract/format-tables.js";
 import { otherPolicies, plannerPolicy } from "./traces/cache-policies.js";
-import { makeTraces } from "./traces/make-traces.js";
-import { bytesOfTrace, type CachePolicy, type HostCost, simulateHost } from "./traces/simulate-host.js";
+import { makeTraces, type Trace } from "./traces/make-traces.js";
+import { bytesOfImage, bytesOfTrace, simulateHost } from "./traces/simulate-host.js";
 
 /** Not those that the value of an image was tuned with (1 to 5). */
 const SEEDS = [101, 102, 103, 104, 105, 106, 107, 108];
-/** The disk holds this much of all that is ever asked for. */
-const SHARES = [0.25, 0.4];
-/** Fetched once under every policy: what the rest is to be seen against. */
-const FIRST = "fetched once anyway";
+/** The disk holds this much of all that is ever asked for, from tight to ample. */
+const SHARES = [0.05, 0.1, 0.25, 0.4];
+/** And at least so many of the largest image, or nothing could run. */
+const LARGEST_IMAGES = 2;
+
+/** Bytes by policy, and those that are fetched once under every policy: what the rest is to be seen against. */
+interface Fetched {
+  firstBytes: number;
+  readonly againBytes: Map<string, number>;
+}
 
 /** Bytes that had to be fetched again on the same disk, by what was deleted; and what planning costs. */
 export function benchPlan(seeds: readonly number[] = SEEDS): string {
-  const names = ["planner", ...otherPolicies().map(({ name }) => name)];
-  const sums = new Map<string, Map<string, number>>();
+  const byTrace = new Map<string, Map<number, Fetched>>();
   for (const seed of seeds) {
     for (const trace of makeTraces(seed)) {
+      const byShare = byTrace.get(trace.name) ?? new Map<number, Fetched>();
+      byTrace.set(trace.name, byShare);
+      let lastBytes = 0;
       for (const share of SHARES) {
-        const capacityBytes = share * bytesOfTrace(trace);
-        const policies: readonly CachePolicy[] = [plannerPolicy(), ...otherPolicies()];
-        const costs: readonly HostCost[] = policies.map((policy) =>
-          simulateHost(trace, policy, capacityBytes),
-        );
-        const row = sums.get(trace.name) ?? new Map<string, number>();
-        sums.set(trace.name, row);
-        row.set(FIRST, (row.get(FIRST) ?? 0) + (costs[0]?.firstBytes ?? 0));
-        policies.forEach(({ name }, i) =>
-          row.set(name, (row.get(name) ?? 0) + (costs[i]?.refetchedBytes ?? 0)),
-        );
+        const capacityBytes = capacityFor(trace, share);
+        // The same disk again tells nothing new.
+        if (capacityBytes === lastBytes) continue;
+        lastBytes = capacityBytes;
+        const fetched = byShare.get(share) ?? { firstBytes: 0, againBytes: new Map<string, number>() };
+        byShare.set(share, fetched);
+        play(trace, capacityBytes, fetched);
       }
     }
   }
-  const total = new Map(
-    [...names, FIRST].map((name) => [
-      name,
-      [...sums.values()].reduce((sum, row) => sum + (row.get(name) ?? 0), 0),
-    ]),
-  );
-  const toRow = (title: string, row: ReadonlyMap<string, number>): string[] => {
-    const own = row.get("planner") ?? 0;
-    return [
-      title,
-      formatBytes(row.get(FIRST) ?? 0),
-      ...names.map((name) => {
-        const bytes = row.get(name) ?? 0;
-        return name === "planner"
-          ? formatBytes(bytes)
-          : `${formatBytes(bytes)} (${(bytes / own).toFixed(2)} x)`;
-      }),
-    ];
-  };
-  const rows = [
-    ["fetched again", FIRST, ...names],
-    ...[...sums].map(([title, row]) => toRow(title, row)),
-    toRow("all", total),
-  ];
+  const names = ["planner", ...otherPolicies().map(({ name }) => name)];
+  const rows = [["fetched again", "disk", "fetched once anyway", ...names]];
+  for (const [title, byShare] of byTrace) {
+    for (const [share, fetched] of byShare)
+      rows.push([title, `${share * 100} %`, ...toCells(fetched, names)]);
+    rows.push([title, "all disks", ...toCells(sumOf([...byShare.values()]), names)]);
+  }
+  const all = [...byTrace.values()].flatMap((byShare) => [...byShare.values()]);
+  rows.push(["all traces", "all disks", ...toCells(sumOf(all), names)]);
   return [
-    `Seeds ${seeds.join(", ")}; a disk for ${SHARES.map((share) => `${share * 100} %`).join(" and ")} of all that is asked for in 8 weeks; from 80 % down to 60 %`,
+    `Seeds ${seeds.join(", ")}; 8 weeks on a disk that holds a share of all that is asked for, and ${LARGEST_IMAGES} of the largest image at least (each disk once); from 80 % down to 60 %`,
     formatTable(rows),
     "",
     planTimes(),
   ].join("\n");
+}
+
+function play(trace: Trace, capacityBytes: number, fetched: Fetched): void {
+  for (const [i, policy] of [plannerPolicy(), ...otherPolicies()].entries()) {
+    const { firstBytes, refetchedBytes } = simulateHost(trace, policy, capacityBytes);
+    if (i === 0) fetched.firstBytes += firstBytes;
+    const { againBytes } = fetched;
+    againBytes.set(policy.name, (againBytes.get(policy.name) ?? 0) + refetchedBytes);
+  }
+}
+
+function capacityFor(trace: Trace, share: number): number {
+  const largest = trace.uses.reduce((most, { image }) => Math.max(most, bytesOfImage(image)), 0);
+  return Math.max(share * bytesOfTrace(trace), LARGEST_IMAGES * largest);
+}
+
+function sumOf(given: readonly Fetched[]): Fetched {
+  const sum: Fetched = { firstBytes: 0, againBytes: new Map<string, number>() };
+  for (const { firstBytes, againBytes } of given) {
+    sum.firstBytes += firstBytes;
+    for (const [name, bytes] of againBytes) sum.againBytes.set(name, (sum.againBytes.get(name) ?? 0) + bytes);
+  }
+  return sum;
+}
+
+/** Bytes by policy, each with its ratio to the planner's. */
+function toCells({ firstBytes, againBytes }: Fetched, names: readonly string[]): string[] {
+  const own = againBytes.get("planner") ?? 0;
+  return [
+    formatBytes(firstBytes),
+    ...names.map((name) => {
+      const bytes = againBytes.get(name) ?? 0;
+      const ratio = own > 0 ? ` (${(bytes / own).toFixed(2)} x)` : "";
+      return `${formatBytes(bytes)}${name === "planner" ? "" : ratio}`;
+    }),
+  ];
 }
 
 function planTimes(): string {

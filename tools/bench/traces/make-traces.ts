@@ -83,7 +83,10 @@ class Maker {
     const n = this.#count++;
     // The same repository builds on the same base.
     const base =
-      this.#bases[[...repository].reduce((sum, c) => sum * 31 + c.charCodeAt(0), 7) % this.#bases.length];
+      this.#bases[
+        Array.from(repository, (c) => c.charCodeAt(0)).reduce((sum, code) => sum * 31 + code, 7) %
+          this.#bases.length
+      ];
     const runtime = { id: `${this.prefix}-runtime-${repository}`, bytes: Math.round(ownBytes / 3) };
     const own = { id: `${this.prefix}-own-${n}`, bytes: Math.round((ownBytes * 2) / 3) };
     const layers = base === undefined ? [runtime, own] : [base, runtime, own];

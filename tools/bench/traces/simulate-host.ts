@@ -96,3 +96,8 @@ export function bytesOfTrace(trace: Trace): number {
   );
   return [...layers.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
+
+/** Bytes of an image's layers. */
+export function bytesOfImage({ layers }: TraceImage): number {
+  return layers.reduce((sum, { bytes }) => sum + bytes, 0);
+}
