@@ -36,6 +36,17 @@ describe.each(["conservative", "standard", "aggressive"] as const)("policy %s", 
         ];
         await using core = await startCore({ args });
         await using client = connectCore({ url: core.url });
+        // Who fills it: the log that nobody rotates among them.
+        const { categories, entries } = await client.dockerTierUsage({ limit: 1000 });
+        const log = entries.find(({ kind, name }) => kind === "containerLog" && name === "log of talks");
+        expect(log?.sizeBytes).toBeGreaterThan(20_000_000);
+        expect(categories.map(({ kind }) => kind).sort()).toEqual([
+          "buildCache",
+          "container",
+          "containerLog",
+          "image",
+          "volume",
+        ]);
         const after = await until(
           async () => {
             const { bytesFreedTotal, pools } = await client.pressureBrokerState();
@@ -121,6 +132,10 @@ describeWithLab("a plan, applied by a person", { registry: true, sizeBytes: 512 
       expect(usage.entries[0]).toMatchObject({ kind: "image", inUse: false });
       const sizes = usage.entries.map(({ sizeBytes }) => sizeBytes ?? -1);
       expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+      // The container's start was seen on the engine's events, or learnt from the container itself.
+      const busy = usage.entries.find(({ inUse, kind }) => kind === "image" && inUse === true);
+      expect(Date.now() - (busy?.lastUsedAtMs ?? 0)).toBeLessThan(120_000);
+      expect(usage.journal).toMatchObject({ watching: true, durable: true, problem: null });
       const shown = await runCli(["usage"], env);
       expect(shown.stdout).toMatch(/^volume +20\.\d MB +1$/mu);
 
