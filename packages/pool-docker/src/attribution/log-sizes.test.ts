@@ -103,14 +103,20 @@ describe("readLogSizes", () => {
       ]),
     );
     let asked = 0;
-    const broken = (): Promise<never> => {
+    let underWay = 0;
+    const broken = async (id: string): Promise<LoggedContainer> => {
       asked++;
-      return Promise.reject(new PoolError("unreachable", "away"));
+      underWay++;
+      await new Promise((resolve) => setImmediate(resolve));
+      underWay--;
+      if (id === "c0") throw new PoolError("unreachable", "away");
+      return { State: { Status: "created" } };
     };
     const ids = Array.from({ length: 100 }, (_, i) => `c${i}`);
     await expect(readLogSizes(ids, { inspect: broken, files: filesWith({}) })).rejects.toMatchObject({
       code: "unreachable",
     });
+    while (underWay > 0) await new Promise((resolve) => setImmediate(resolve));
     expect(asked).toBe(4);
   });
 });

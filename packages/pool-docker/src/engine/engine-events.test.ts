@@ -140,7 +140,9 @@ describe("EngineClient.events", () => {
       .filter((event) => event !== null);
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(fc.nat(text.length), { maxLength: 30 }), async (cuts) => {
-        const at = [0, ...cuts.sort((a, b) => a - b), text.length];
+        // Always within a character of four bytes, and anywhere else.
+        const within = text.indexOf("𝄞") + 2;
+        const at = [0, ...[...cuts, within].sort((a, b) => a - b), text.length];
         answerWith(
           at.slice(1).map((end, i) => text.subarray(at[i], end)),
           () => undefined,
