@@ -143,7 +143,8 @@ export class StubDocker {
       StartedAt: "2020-01-01T00:00:00Z",
       FinishedAt: "0001-01-01T00:00:00Z",
     };
-    return { json: { Id: `c${n}`, Name: `/c${n}`, Image: image, Created: State.StartedAt, State } };
+    const HostConfig = { LogConfig: { Type: "none" } };
+    return { json: { Id: `c${n}`, Name: `/c${n}`, Image: image, Created: State.StartedAt, State, HostConfig } };
   }
 }
 
