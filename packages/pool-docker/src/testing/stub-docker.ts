@@ -144,7 +144,9 @@ export class StubDocker {
       FinishedAt: "0001-01-01T00:00:00Z",
     };
     const HostConfig = { LogConfig: { Type: "none" } };
-    return { json: { Id: `c${n}`, Name: `/c${n}`, Image: image, Created: State.StartedAt, State, HostConfig } };
+    return {
+      json: { Id: `c${n}`, Name: `/c${n}`, Image: image, Created: State.StartedAt, State, HostConfig },
+    };
   }
 }
 
