@@ -100,7 +100,9 @@ describeWithLab("a core that is stopped in the middle of relief", {}, (lab) => {
     expect(tookMs).toBeLessThan(2000);
     expect(core.stdout()).not.toMatch(/stuck/u);
     const freedBytes = before.usedBytes - (await lab().df()).usedBytes;
-    const logged = [...core.stderr().matchAll(/"freedBytes":(\d+)/gu)].map(([, bytes]) => Number(bytes));
+    const logged = [...core.stderr().matchAll(/"outcome":"deleted"[^\n]*?"measuredBytes":(\d+)/gu)].map(
+      ([, bytes]) => Number(bytes),
+    );
     expect(
       apart(
         logged.reduce((sum, bytes) => sum + bytes, 0),

@@ -37,7 +37,7 @@ import {
 } from "./probe/docker-measurement.js";
 import { createDockerTierProbe } from "./probe/docker-tier-probe.js";
 import { EngineLocator, type LocatedEngine } from "./probe/engine-locator.js";
-import { usesContainerdStore } from "./probe/engine-root.js";
+import { digestsAreFromRegistries } from "./probe/engine-root.js";
 import { type HostFiles, hostFiles, withFileDeadline } from "./probe/host-files.js";
 
 /** One reading takes no longer; below the time that a broker gives a pool. */
@@ -189,8 +189,8 @@ class EngineDockerPool implements DockerPool {
       uses: () => this.#journal.history(),
       engineOfDisk: async () => {
         const engine = await engineOfDisk();
-        const digestsAreFromRegistries = !usesContainerdStore(engine.info);
-        return { id: toEngineId(engine), engine: engine.client, digestsAreFromRegistries };
+        const areFromRegistries = digestsAreFromRegistries(engine.info);
+        return { id: toEngineId(engine), engine: engine.client, digestsAreFromRegistries: areFromRegistries };
       },
       measure: () => this.#measureAfresh(),
       takeInventory: async (policy, signal) =>

@@ -32,6 +32,8 @@ export const engineInfoSchema = z.object({
   DriverStatus: z.array(z.array(z.string())).nullish(),
   OperatingSystem: z.string(),
   SecurityOptions: z.array(z.string()).nullish(),
+  /** Podman alone says it. */
+  BuildahVersion: z.string().nullish(),
   /** Newer engines say which containerd they use. */
   Containerd: z.object({ Address: z.string().nullish() }).nullish(),
   Images: bytes,

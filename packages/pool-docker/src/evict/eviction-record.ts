@@ -14,6 +14,8 @@ export interface EvictionIdentity {
 /** What a line says of an entry beside the entry itself. */
 export type EntryNote = Pick<LedgerEntry, "outcome" | "detail" | "measuredBytes">;
 
+const KIND_NAMES = { image: "image", container: "container", buildCache: "build cache" } as const;
+
 /** Writes what an eviction does, line by line, to the ledger and to the log. */
 export class EvictionRecord {
   constructor(
@@ -53,7 +55,8 @@ export class EvictionRecord {
       // Relief goes on: a disk that stays full harms more than a line that stands in the log alone.
       this.log.warn({ err: error, ledger: whole }, `the ledger can't be written: ${error.message}`);
     }
-    const { outcome, name, detail } = line;
+    const { outcome, detail } = line;
+    const name = `${KIND_NAMES[line.kind]} ${line.name}`;
     if (outcome === "intended") this.log.debug({ ledger: whole }, `about to delete ${name}`);
     else this.log.info({ ledger: whole }, `${outcome} ${name}${detail === null ? "" : `: ${detail}`}`);
   }

@@ -7,7 +7,7 @@ import type {
   InventoryContainer,
   InventoryImage,
 } from "../plan/docker-inventory.js";
-import { usesContainerdStore } from "../probe/engine-root.js";
+import { digestsAreFromRegistries } from "../probe/engine-root.js";
 import type { ImageArrivals } from "./image-arrivals.js";
 import { isQuarantineTag } from "./quarantine.js";
 import { type HistoryLine, toLayerBytes } from "./layer-bytes.js";
@@ -91,7 +91,7 @@ export class InventoryTaker {
       images,
       containers,
       buildCache: await this.#buildCache(engine, signal),
-      digestsAreFromRegistries: !usesContainerdStore(info),
+      digestsAreFromRegistries: digestsAreFromRegistries(info),
     };
   }
 

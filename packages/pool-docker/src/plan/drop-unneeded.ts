@@ -25,7 +25,6 @@ export interface DropContext {
  * be dropped: what is left frees what is wanted, and any entry less would not.
  */
 export function dropUnneeded(chosen: Chosen, context: DropContext): Chosen {
-  if (context.spareBytes < 0) return chosen;
   const images = dropImages(chosen.images, context);
   let { spareBytes } = images;
   const needed = new Set(images.left.flatMap(context.holdersOf));
@@ -66,19 +65,14 @@ function dropImages(
   for (const id of stayingIds) for (const node of pathOf(forest.tops.get(id) ?? null)) staying.add(node);
   const byWorth = [...chosen].sort((a, b) => b.lossRate - a.lossRate || (a.image.id < b.image.id ? -1 : 1));
   const dropped = new Set<ImageCandidate>();
-  // What stays makes some layers stay: another image that frees nothing any more goes in the next pass.
-  for (let isChanged = true; isChanged;) {
-    isChanged = false;
-    for (const candidate of byWorth) {
-      if (dropped.has(candidate)) continue;
-      const layers = newlyStaying(candidate.image.id);
-      const bytes = layers.reduce((sum, node) => sum + node.bytes, 0);
-      if (bytes > spareBytes) continue;
-      for (const node of layers) staying.add(node);
-      spareBytes -= bytes;
-      dropped.add(candidate);
-      isChanged = true;
-    }
+  // Once is enough: what fits after another was dropped would have fitted before.
+  for (const candidate of byWorth) {
+    const layers = newlyStaying(candidate.image.id);
+    const bytes = layers.reduce((sum, node) => sum + node.bytes, 0);
+    if (bytes > spareBytes) continue;
+    for (const node of layers) staying.add(node);
+    spareBytes -= bytes;
+    dropped.add(candidate);
   }
   return { left: chosen.filter((each) => !dropped.has(each)), spareBytes };
 }

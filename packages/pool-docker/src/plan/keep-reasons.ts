@@ -105,7 +105,7 @@ export function keepReasonOfImage(
       rule: "irrecoverable",
       reason: digestsAreFromRegistries
         ? "it has no registry digest: it couldn't be had again"
-        : "containerd's image store doesn't say whether a registry has it",
+        : "the engine doesn't say whether a registry has it",
     };
   }
   return null;

@@ -152,6 +152,17 @@ describe("layers", () => {
     expect(plan({ images: [short] }).expectedBytes).toBe(70);
   });
 
+  it("promises the least where images disagree, and chooses among equals by id, in whatever order they come", () => {
+    const a = image("a", { layers: ["x", "a"], layerBytes: [30, 1], sizeBytes: 31 });
+    const b = image("b", { layers: ["x", "b"], layerBytes: [90, 1], sizeBytes: 91 });
+    expect([plan({ images: [a, b] }), plan({ images: [b, a] })].map((p) => p.expectedBytes)).toEqual([
+      32, 32,
+    ]);
+    const same = ["c", "a", "b"].map((id) => image(id));
+    for (const images of [same, [...same].reverse()])
+      expect(ids(plan({ images, wantBytes: 1 }))).toEqual(["a"]);
+  });
+
   it("doesn't count on what nobody knows to be freed, and tries it last", () => {
     const kept = image("kept", {
       layers: ["x", "k"],
@@ -221,7 +232,8 @@ describe("order", () => {
     const pinned = image("pinned", { tags: [], digests: ["r/app@sha256:d"] });
     const newer = image("newer", { tags: ["r/app:2"], createdAtMs: NOW - 8 * DAY });
     const uses = { pinned: used(NOW - 20 * minute, [NOW - 30 * minute, NOW - 40 * minute]) };
-    expect(ids(plan({ images: [image("never"), newer, pinned], uses }))[0]).toBe("pinned");
+    const never = image("never", { digests: ["r/never@sha256:d"] });
+    expect(ids(plan({ images: [never, newer, pinned], uses }))[0]).toBe("pinned");
   });
 
   it("build cache by its last use, leaves first, before any image", () => {

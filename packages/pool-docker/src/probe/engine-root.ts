@@ -14,6 +14,14 @@ export function usesContainerdStore(info: Pick<EngineInfo, "DriverStatus">): boo
 }
 
 /**
+ * Whether a digest shows that a registry has an image: Docker's own store gives digests to what was pulled or pushed,
+ * while containerd's and Podman's give them to what was built or imported here, too.
+ */
+export function digestsAreFromRegistries(info: Pick<EngineInfo, "DriverStatus" | "BuildahVersion">): boolean {
+  return !usesContainerdStore(info) && typeof info.BuildahVersion !== "string";
+}
+
+/**
  * The directories that may hold the engine's images and containers: its root, and with containerd's image store the root
  * of that containerd: the system's, or the one that the engine started for itself (as a rootless engine always does),
  * which lies below the engine's own.

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { EngineInfo } from "../engine/engine-replies.js";
 import { bindingOf, type DetectedMeasurement, toDiskReading } from "./docker-measurement.js";
 import type { EngineLocator, LocatedEngine } from "./engine-locator.js";
-import { imageRoots } from "./engine-root.js";
+import { digestsAreFromRegistries, imageRoots } from "./engine-root.js";
 import type { HostFiles } from "./host-files.js";
 import { LinuxEngineProbe } from "./linux-engine-probe.js";
 
@@ -168,6 +168,15 @@ describe("the probe of an engine on Linux", () => {
   it("says what it looked for where the root can't be seen", async () => {
     const found = await measure({}, {});
     expect(found).toMatchObject({ kind: "notFound", path: "/var/lib/docker" });
+  });
+});
+
+describe("digestsAreFromRegistries", () => {
+  it("holds for Docker's own store alone", () => {
+    expect(digestsAreFromRegistries(base)).toBe(true);
+    expect(digestsAreFromRegistries({ ...base, ...containerd })).toBe(false);
+    // As Podman's compatible API says it.
+    expect(digestsAreFromRegistries({ ...base, BuildahVersion: "1.28.2" })).toBe(false);
   });
 });
 
