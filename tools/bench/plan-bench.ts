@@ -40,8 +40,10 @@ export function benchPlan(seeds: readonly number[] = SEEDS): string {
   const names = ["planner", ...otherPolicies().map(({ name }) => name)];
   const rows = [["fetched again", "disk", "fetched once anyway", ...names]];
   for (const [title, byShare] of byTrace) {
-    for (const [share, fetched] of byShare)
-      rows.push([title, `${share * 100} %`, ...toCells(fetched, names)]);
+    for (const share of SHARES) {
+      const fetched = byShare.get(share);
+      if (fetched !== undefined) rows.push([title, `${share * 100} %`, ...toCells(fetched, names)]);
+    }
     rows.push([title, "all disks", ...toCells(sumOf([...byShare.values()]), names)]);
   }
   const all = [...byTrace.values()].flatMap((byShare) => [...byShare.values()]);

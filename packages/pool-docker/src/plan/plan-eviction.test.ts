@@ -121,6 +121,14 @@ describe("layers", () => {
     expect(ids(planned).sort()).toEqual(["a", "b"]);
   });
 
+  it("leaves all of those that share layers where what must go anyway is enough", () => {
+    const images = ["a", "b"].map((id) => shared(id, 1, { tags: [] }));
+    // Untagged ones come first: 1002 bytes, which a large one makes unnecessary.
+    expect(
+      ids(plan({ images: [...images, image("large", { sizeBytes: 5_000 })], wantBytes: 5_000 })),
+    ).toEqual(["large"]);
+  });
+
   it("takes a child before the image that it was built on", () => {
     const base = image("base", { layers: ["l1"], layerBytes: [100], sizeBytes: 100 });
     const child = image("child", { layers: ["l1", "l2"], layerBytes: [100, 30], sizeBytes: 130 });
