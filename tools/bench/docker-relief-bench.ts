@@ -21,8 +21,18 @@ interface Contender {
 
 const contenders: readonly Contender[] = [
   { name: "continuum (standard)", run: relieveByPool },
-  { name: "docker system prune -f", run: async (lab) => void (await lab.docker(["system", "prune", "-f"])) },
-  { name: "docker image prune -af", run: async (lab) => void (await lab.docker(["image", "prune", "-af"])) },
+  {
+    name: "docker system prune -f",
+    run: async (lab) => {
+      await lab.docker(["system", "prune", "-f"]);
+    },
+  },
+  {
+    name: "docker image prune -af",
+    run: async (lab) => {
+      await lab.docker(["image", "prune", "-af"]);
+    },
+  },
   { name: "oldest-first script", run: relieveByScript },
 ];
 

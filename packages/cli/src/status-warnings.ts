@@ -22,6 +22,8 @@ function advice(evict: EvictMode): string {
     case "conservative":
       return `the core deletes only what can be had again: --evict standard may free more, or ${byHand}`;
     case "standard":
+      return `the core frees every image that nobody uses: --evict aggressive may free stopped containers too, or ${byHand}`;
+    case "aggressive":
       return `the core frees what it may: if this stays, what is left is in use, kept by a label, or not Docker's`;
     case null:
       return byHand;

@@ -20,7 +20,6 @@ describe.each(["conservative", "standard", "aggressive"] as const)("policy %s", 
       "reaches the target, not one image further, and loses nothing that is protected",
       { timeout: 300_000 },
       async () => {
-        const { docker } = lab();
         const { scene, pulled, local, largestBytes } = await fillMixed(lab());
         const before = await lab().df();
         expect(before.pressure).toBeGreaterThan(0.96);
@@ -62,13 +61,13 @@ describe.each(["conservative", "standard", "aggressive"] as const)("policy %s", 
         const lost = await verifyScene(scene);
         const mayGo = policy === "aggressive" ? /scene-stopped|scene\/stopped/u : /^$/u;
         expect(lost.filter((line) => !mayGo.test(line))).toEqual([]);
-        const names = (await docker(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"])).stdout.split(
-          "\n",
-        );
+        const names = (
+          await lab().docker(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"])
+        ).stdout.split("\n");
         const kept = new Set(names);
         if (policy === "conservative") expect(local.filter((name) => !kept.has(name))).toEqual([]);
         if (policy !== "aggressive") {
-          const { stdout } = await docker(["ps", "-a", "--format", "{{.Names}}"]);
+          const { stdout } = await lab().docker(["ps", "-a", "--format", "{{.Names}}"]);
           expect(stdout).toContain("ended-0");
           expect(stdout).toContain("ended-1");
         }
@@ -98,7 +97,13 @@ describe.each(["conservative", "standard", "aggressive"] as const)("policy %s", 
         const undone = await client.dockerEvictUndo({ image: gone.name, waitMs: 30_000 });
         expect(undone).toMatchObject({ state: "finished", restoredCount: 1 });
         expect(await lab().imageId(gone.name)).toBe(gone.id);
-        const digests = await docker(["image", "inspect", "--format", "{{json .RepoDigests}}", gone.name]);
+        const digests = await lab().docker([
+          "image",
+          "inspect",
+          "--format",
+          "{{json .RepoDigests}}",
+          gone.name,
+        ]);
         expect(JSON.parse(digests.stdout)).toContain(gone.digestReference);
       },
     );

@@ -136,9 +136,7 @@ class DirectoryState implements CoreState {
     try {
       const known = uses.load();
       if (known.marker !== null) file.save(known.uses, [], known.marker);
-      for (const { sequence: _sequence, ...entry } of [
-        ...ledger.page({ limit: Number.MAX_SAFE_INTEGER }),
-      ].reverse()) {
+      for (const entry of [...ledger.page({ limit: Number.MAX_SAFE_INTEGER })].reverse()) {
         file.append(entry);
       }
     } catch (error) {

@@ -90,7 +90,7 @@ export class StateFile implements UseStore, EvictionLedger {
         uses.set(String(row["id"]), JSON.parse(String(row["use"])) as ImageUse);
       }
       const marker = this.#get("SELECT value FROM meta WHERE key = 'journal'")?.["value"];
-      return { uses, marker: marker === undefined ? null : (JSON.parse(String(marker)) as JournalMarker) };
+      return { uses, marker: typeof marker === "string" ? (JSON.parse(marker) as JournalMarker) : null };
     });
   }
 
@@ -150,8 +150,10 @@ export class StateFile implements UseStore, EvictionLedger {
   }
 
   #check(): void {
-    const result = String(this.#get("PRAGMA quick_check(1)")?.["quick_check"] ?? "no answer");
-    if (result !== "ok") throw new StateError("damaged", `${this.#path} is damaged: ${result}`);
+    const result = this.#get("PRAGMA quick_check(1)")?.["quick_check"];
+    if (result === "ok") return;
+    const why = typeof result === "string" ? result : "it can't be checked";
+    throw new StateError("damaged", `${this.#path} is damaged: ${why}`);
   }
 
   #migrate(): void {

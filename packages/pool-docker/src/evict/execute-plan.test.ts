@@ -81,7 +81,7 @@ class Scene {
     const execution: PlanExecution = {
       clock: this.clock,
       record: new EvictionRecord(identity, this.ledger, silentLog, () => this.clock.nowMs()),
-      watch: this.watch as ReferenceWatch,
+      watch: this.watch,
       startedAtMs: 0,
       settleUsesMs: 0,
       acts: {
@@ -96,8 +96,12 @@ class Scene {
           this.hidden.delete(id);
           return Promise.resolve([]);
         },
-        removeOnFullDisk: async (entry) => void (await this.#remove([entry])),
-        removeImage: async (entry) => void (await this.#remove([entry])),
+        removeOnFullDisk: async (entry) => {
+          await this.#remove([entry]);
+        },
+        removeImage: async (entry) => {
+          await this.#remove([entry]);
+        },
         remove: (batch) => this.#remove(batch),
       },
       restore: ({ id }) => {

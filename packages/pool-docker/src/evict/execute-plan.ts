@@ -32,9 +32,11 @@ export async function executePlan(
   const deleted: { readonly entry: PlanEntry; readonly sinceMs: number }[] = [];
   let failures = 0;
   let next = 0;
+  // Asked each time: it changes with every measurement.
+  const isReached = (): boolean => goal.isReached;
+  if (isReached()) return "reached";
   try {
     while (next < entries.length) {
-      if (goal.isReached) return "reached";
       if (signal.aborted) return "aborted";
       const batch = toBatch(entries, next, goal);
       next += batch.length;
@@ -51,9 +53,10 @@ export async function executePlan(
         if (!isEnginesOwn || ++failures >= MAX_FAILURES) throw error;
       }
       await healTouched(execution, deleted);
-      if (result.isLittle && execution.stopsOnLittleYield && !goal.isReached) return "littleYield";
+      if (isReached()) return "reached";
+      if (result.isLittle && execution.stopsOnLittleYield) return "littleYield";
     }
-    return goal.isReached ? "reached" : signal.aborted ? "aborted" : "done";
+    return signal.aborted ? "aborted" : "done";
   } finally {
     // What was heard of only after the deletion.
     await healTouched(execution, deleted);

@@ -52,11 +52,12 @@ describe("ReferenceWatch", () => {
     ["a run by its id", event("container", "create", "c1", { image: ID })],
     ["a run by its digest", event("container", "create", "c1", { image: "app@sha256:d" })],
   ])("hears %s", async (_what, heard) => {
-    const { engine, send } = scripted();
+    const script = scripted();
+    const { engine } = script;
     const clock = new ManualClock();
     const watch = await ReferenceWatch.begin(engine, clock, silentLog);
     await clock.advance(10);
-    await send(heard);
+    await script.send(heard);
     expect(watch.touchedSince(image, 10)).not.toBeNull();
     expect(watch.touchedSince(image, 11)).toBeNull();
     expect(watch.touchedSince({ id: "sha256:b", tags: ["b:1"], digests: [] }, 0)).toBeNull();
@@ -69,9 +70,10 @@ describe("ReferenceWatch", () => {
     ["the end of a container", event("container", "die", "c1", { image: "app:1" })],
     ["another image", event("image", "pull", "app:2", { name: "app" })],
   ])("takes no notice of %s", async (_what, heard) => {
-    const { engine, send } = scripted();
+    const script = scripted();
+    const { engine } = script;
     const watch = await ReferenceWatch.begin(engine, new ManualClock(), silentLog);
-    await send(heard);
+    await script.send(heard);
     expect(watch.touchedSince(image, 0)).toBeNull();
     await watch.close();
   });

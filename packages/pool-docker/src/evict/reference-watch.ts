@@ -14,7 +14,10 @@ export interface WatchedEvent {
 
 /** What the watch needs of an engine. */
 export interface WatchedEngine {
-  events(options: { readonly signal: AbortSignal }): Promise<AsyncIterable<WatchedEvent>>;
+  events(options: {
+    readonly sinceMs?: number | null;
+    readonly signal: AbortSignal;
+  }): Promise<AsyncIterable<WatchedEvent>>;
 }
 
 /** Actions that mean: somebody wants this image, now. */
@@ -42,7 +45,8 @@ export class ReferenceWatch {
   static async begin(engine: WatchedEngine, clock: Clock, log: DockerLog): Promise<ReferenceWatch> {
     const watch = new ReferenceWatch(clock);
     try {
-      const events = await engine.events({ signal: watch.#abort.signal });
+      // An engine says that it is being followed a moment before it is: what happens in between is repeated.
+      const events = await engine.events({ sinceMs: clock.nowMs(), signal: watch.#abort.signal });
       watch.#ended = watch.#follow(events, log);
     } catch (error) {
       if (!(error instanceof PoolError)) throw error;

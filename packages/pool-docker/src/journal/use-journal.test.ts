@@ -74,7 +74,7 @@ class ScriptedEngine implements JournalEngine {
     if (this.isDown) return Promise.reject(new PoolError("unreachable", "down"));
     const queue: EngineEvent[] =
       sinceMs === null || sinceMs === undefined ? [] : this.log.filter(({ atMs }) => atMs >= sinceMs);
-    let failure: Error | null = null;
+    const failures: Error[] = [];
     let wake: () => void = () => undefined;
     const listener = {
       push: (event: EngineEvent) => {
@@ -82,7 +82,7 @@ class ScriptedEngine implements JournalEngine {
         wake();
       },
       end: (error: Error) => {
-        failure = error;
+        failures.push(error);
         wake();
       },
     };
@@ -94,7 +94,8 @@ class ScriptedEngine implements JournalEngine {
         try {
           for (;;) {
             for (let event = queue.shift(); event !== undefined; event = queue.shift()) yield event;
-            if (failure !== null) throw failure;
+            const [failure] = failures;
+            if (failure !== undefined) throw failure;
             await new Promise<void>((resolve) => (wake = resolve));
           }
         } finally {

@@ -40,7 +40,7 @@ function probeOf(
     endpoint: given.tcp === true ? { kind: "tcp", host: "far", port: 2375 } : { kind: "unix", path: "/s" },
     client: {},
     info: { ...base, ...info },
-  } as LocatedEngine;
+  } as unknown as LocatedEngine;
   const missing = (path: string): Error => Object.assign(new Error(path), { code: "ENOENT" });
   const files = {
     stat: (path: string) => {
