@@ -5,7 +5,7 @@ import { describeWithLab } from "./support/lab-suite.js";
 import { prepareRaces, race } from "./support/races.js";
 
 /** CI runs a smaller dose; `CONTINUUM_RACES=1000` the whole one. */
-const RACES = Number(process.env["CONTINUUM_RACES"] ?? 120);
+const RACES = Number(process.env["CONTINUUM_RACES"] ?? 60);
 
 describeWithLab(
   "a pull, a run, a tag and a build against a running eviction",

@@ -262,8 +262,9 @@ class EngineDockerPool implements DockerPool {
 
   async entries(signal: AbortSignal): Promise<readonly ResourcePoolEntry[]> {
     const { entries } = await this.usage({ limit: Number.MAX_SAFE_INTEGER, maxAgeMs: null }, signal);
-    return entries.map(({ id, sizeBytes, inUse, createdAtMs, lastUsedAtMs, useCount }) => ({
-      key: id,
+    return entries.map(({ kind, id, sizeBytes, inUse, createdAtMs, lastUsedAtMs, useCount }) => ({
+      // A container and its log have one id.
+      key: kind === "containerLog" ? `${id} log` : id,
       sizeBytes: sizeBytes ?? 0,
       pinnedCount: inUse === false ? 0 : 1,
       loadedAt: createdAtMs ?? 0,

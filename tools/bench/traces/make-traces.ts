@@ -34,7 +34,7 @@ const START = Date.UTC(2026, 0, 5);
 const DAYS = 56;
 
 /** Random numbers from 0 to 1 that are the same for the same seed. */
-export function seededRandom(seed: number): () => number {
+function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     // mulberry32

@@ -82,6 +82,8 @@ export class DockerAttributor {
     const latest = this.latest();
     if (latest === null) return null;
     const { attribution, atMs, ageMs } = latest;
+    // Without its images a disk would seem emptier than it is.
+    if (attribution.categories.some(({ kind, bytes }) => kind === "image" && bytes === null)) return null;
     return { usedBytes: attribution.accountedBytes, atMs, stale: ageMs > 4 * REMOTE_INTERVAL_MS };
   }
 

@@ -5,7 +5,7 @@ import { z } from "zod";
 /** Whole bytes; a negative or absurd figure is an error, not a zero. */
 export const bytes = z.number().int().nonnegative();
 /** A map of texts; Go writes an empty one as null. */
-export const stringRecord = z
+const stringRecord = z
   .record(z.string(), z.string())
   .nullish()
   .transform((labels) => labels ?? {});

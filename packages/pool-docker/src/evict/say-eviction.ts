@@ -100,7 +100,7 @@ export function toShortfall(
 }
 
 /** What a plan leaves alone and why, counted by reason. */
-export function sayWhatStays({ protectedEntries }: EvictionPlan): string {
+function sayWhatStays({ protectedEntries }: EvictionPlan): string {
   const images = protectedEntries.filter(({ kind }) => kind === "image");
   const counts = new Map<string, number>();
   for (const { reason } of images) counts.set(reason, (counts.get(reason) ?? 0) + 1);

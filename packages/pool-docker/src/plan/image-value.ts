@@ -11,11 +11,13 @@ const PATIENCE = 2;
 const GIVING_UP = 1.2;
 /** The next use of something that is used like clockwork comes within this share of its time, at its end. */
 const MOST_REGULAR = 0.9;
+/** Time that nobody watched counts as this much time without use: it is no evidence of use, nor of none. */
+const UNWATCHED = 0.5;
 /** Nothing was used less than this ago, as far as rates go: what just began has no rate yet. */
 const MIN_AGO_MS = 10 * 60_000;
 /** A newer image of the same repository is there: this one is usually not wanted again. */
 const SUPERSEDED = 0.1;
-/** Nobody has its name: nobody will ask for it. */
+/** Nobody has its name, or a newer one has taken it: nobody will ask for it. */
 const DANGLING = 0.001;
 /** Nothing is known to bring it back. */
 const IRRECOVERABLE = 4;
@@ -42,12 +44,16 @@ export interface ValueContext {
  */
 export function expectedUseRate(image: InventoryImage, use: ImageUse | undefined, nowMs: number): number {
   const agoMs = (atMs: number): number => Math.max(MIN_AGO_MS, nowMs - atMs);
+  const idleMs = (sinceMs: number): number => {
+    const unwatchedMs = Math.max(0, (use?.unwatchedUntilMs ?? 0) - sinceMs);
+    return Math.max(MIN_AGO_MS, nowMs - sinceMs - (1 - UNWATCHED) * unwatchedMs);
+  };
   const uses = use?.recentUsesMs ?? [];
   const arrivedAtMs = Math.max(image.arrivedAtMs ?? 0, image.taggedAtMs ?? 0) || (image.createdAtMs ?? nowMs);
   const [newestMs] = uses;
-  if (newestMs === undefined) return NEVER_SEEN / agoMs(arrivedAtMs);
+  if (newestMs === undefined) return NEVER_SEEN / idleMs(arrivedAtMs);
   const gaps = uses.slice(1).map((atMs, i) => Math.max(MIN_AGO_MS, (uses[i] ?? atMs) - atMs));
-  if (gaps.length === 0) return ONCE / agoMs(newestMs);
+  if (gaps.length === 0) return ONCE / idleMs(newestMs);
   const meanMs = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
   const variance = gaps.reduce((sum, gap) => sum + (gap - meanMs) ** 2, 0) / gaps.length;
   // Few gaps say little of how regular they are.
@@ -56,7 +62,7 @@ export function expectedUseRate(image: InventoryImage, use: ImageUse | undefined
   // It comes nearer until it is due; what is overdue may come at any time again.
   const nearness = idle <= 1 ? idle : Math.max(0, 2 - idle);
   const untilNextMs = meanMs * (1 - MOST_REGULAR * regularity * nearness);
-  const life = idle <= PATIENCE ? 1 : (PATIENCE / idle) ** GIVING_UP;
+  const life = Math.min(1, (PATIENCE * meanMs) / idleMs(newestMs)) ** GIVING_UP;
   return life / untilNextMs;
 }
 
@@ -64,7 +70,8 @@ export function expectedUseRate(image: InventoryImage, use: ImageUse | undefined
 export function lossRate(image: InventoryImage, context: ValueContext): number {
   const { use, isSuperseded, isRecoverable, nowMs } = context;
   const rate = expectedUseRate(image, use, nowMs);
-  const wanted = image.tags.length === 0 ? DANGLING : isSuperseded ? SUPERSEDED : 1;
+  const isNameless = image.tags.length === 0 && (image.digests.length === 0 || isSuperseded);
+  const wanted = isNameless ? DANGLING : isSuperseded ? SUPERSEDED : 1;
   const buildBytes = (use?.buildMs ?? 0) * BUILD_BYTES_PER_MS;
   const build = 1 + buildBytes / Math.max(1, image.sizeBytes);
   return rate * wanted * (isRecoverable ? 1 : Math.max(IRRECOVERABLE, build));
