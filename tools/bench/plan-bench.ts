@@ -138,6 +138,7 @@ function inventoryOf(count: number): DockerInventory {
       createdAtMs: 1_900_000_000_000 + i,
       taggedAtMs: null,
       arrivedAtMs: 1_900_000_000_000 + i,
+      buildMs: null,
     };
   });
   return { images, containers: [], buildCache: [], digestsAreFromRegistries: true };

@@ -88,5 +88,6 @@ function toInventoryImage({ image, arrivedAtMs }: HostImage): InventoryImage {
     createdAtMs: image.createdAtMs,
     taggedAtMs: null,
     arrivedAtMs,
+    buildMs: null,
   };
 }

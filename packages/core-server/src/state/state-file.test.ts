@@ -31,7 +31,6 @@ const use = (useCount: number) => ({
   recentUsesMs: [5, 1],
   firstSeenAtMs: 1,
   unwatchedUntilMs: null,
-  buildMs: null,
 });
 const line = (id: string, evictionId = "e"): Omit<LedgerEntry, "sequence"> => ({
   atMs: 1,

@@ -212,7 +212,7 @@ describe("DockerAttributor", () => {
     await attributor.refresh(never);
     const latest = attributor.latest();
     if (latest === null) throw new Error("nothing was gathered");
-    const use = { recentUsesMs: [7], firstSeenAtMs: 1, unwatchedUntilMs: null, buildMs: null };
+    const use = { recentUsesMs: [7], firstSeenAtMs: 1, unwatchedUntilMs: null };
     const uses = new Map([["large", { ...use, lastUsedAtMs: 7, useCount: 2 }]]);
     const journal = { durable: true } as DockerJournalStatus;
     const usage = toTierUsage(latest, uses, journal, 1);

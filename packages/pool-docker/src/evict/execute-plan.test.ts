@@ -31,6 +31,7 @@ const imageEntry = (n: number, expectedBytes = 100): PlanEntry => ({
     createdAtMs: 1,
     taggedAtMs: 1,
     arrivedAtMs: 1,
+    buildMs: null,
   },
 });
 const cacheEntry = (n: number, expectedBytes = 10): PlanEntry => ({

@@ -8,6 +8,7 @@ import type {
   InventoryImage,
 } from "../plan/docker-inventory.js";
 import { digestsAreFromRegistries } from "../probe/engine-root.js";
+import { type TimedLine, toBuildMs } from "./build-time.js";
 import type { ImageArrivals } from "./image-arrivals.js";
 import { isQuarantineTag } from "./quarantine.js";
 import { type HistoryLine, toLayerBytes } from "./layer-bytes.js";
@@ -32,7 +33,7 @@ export interface InventoryEngine {
     readonly Metadata?: { readonly LastTagTime: number | null } | null | undefined;
     readonly RootFS?: { readonly Layers?: readonly string[] | null | undefined } | null | undefined;
   }>;
-  imageHistory(image: string, signal?: AbortSignal): Promise<readonly HistoryLine[]>;
+  imageHistory(image: string, signal?: AbortSignal): Promise<readonly (HistoryLine & TimedLine)[]>;
   containerList(
     options: { readonly withSizes: boolean },
     signal?: AbortSignal,
@@ -42,12 +43,15 @@ export interface InventoryEngine {
 
 const INSPECT_AT_ONCE = 4;
 
+/** What an image's history tells, which doesn't change. */
+type ImageHistory = Pick<InventoryImage, "layerBytes" | "buildMs">;
+
 /** Takes stock of what an engine holds; what can't change of an image is asked for once. */
 export class InventoryTaker {
   readonly #arrivals: ImageArrivals;
   readonly #clock: Clock;
   readonly #log: DockerLog;
-  readonly #layerBytes = new Map<string, readonly number[] | null>();
+  readonly #histories = new Map<string, ImageHistory>();
 
   constructor({
     arrivals,
@@ -86,7 +90,7 @@ export class InventoryTaker {
     await Promise.all(Array.from({ length: INSPECT_AT_ONCE }, work));
     const ids = new Set(images.map(({ id }) => id));
     this.#arrivals.keepOnly(ids);
-    for (const id of this.#layerBytes.keys()) if (!ids.has(id)) this.#layerBytes.delete(id);
+    for (const id of this.#histories.keys()) if (!ids.has(id)) this.#histories.delete(id);
     return {
       images,
       containers,
@@ -112,7 +116,7 @@ export class InventoryTaker {
         id,
         parentId,
         layers,
-        layerBytes: await this.#layerBytesOf(engine, id, layers.length, signal),
+        ...(await this.#historyOf(engine, id, layers.length, signal)),
         tags,
         digests,
         labels: image.Labels,
@@ -127,17 +131,18 @@ export class InventoryTaker {
     }
   }
 
-  async #layerBytesOf(
+  async #historyOf(
     engine: InventoryEngine,
     id: string,
     layerCount: number,
     signal: AbortSignal,
-  ): Promise<readonly number[] | null> {
-    const known = this.#layerBytes.get(id);
+  ): Promise<ImageHistory> {
+    const known = this.#histories.get(id);
     if (known !== undefined) return known;
-    const layerBytes = toLayerBytes(await engine.imageHistory(id, signal), layerCount);
-    this.#layerBytes.set(id, layerBytes);
-    return layerBytes;
+    const lines = await engine.imageHistory(id, signal);
+    const history = { layerBytes: toLayerBytes(lines, layerCount), buildMs: toBuildMs(lines) };
+    this.#histories.set(id, history);
+    return history;
   }
 
   async #buildCache(

@@ -13,8 +13,6 @@ export interface ImageUse {
    * when all its time here was watched.
    */
   readonly unwatchedUntilMs: number | null;
-  /** How long its last build took, where that is known; milliseconds. */
-  readonly buildMs: number | null;
 }
 
 /** The uses of all images, by image id. An image that isn't in it was never seen: nothing is known of its use. */

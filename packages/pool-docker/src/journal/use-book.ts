@@ -121,7 +121,6 @@ const neverUsed = {
   useCount: 0,
   recentUsesMs: [],
   unwatchedUntilMs: null,
-  buildMs: null,
 };
 
 /** Newest first, none within a minute of another: of those the newest stands for all. */

@@ -17,6 +17,8 @@ export interface InventoryImage {
   readonly taggedAtMs: number | null;
   /** When it came to this machine. */
   readonly arrivedAtMs: number | null;
+  /** How long the steps took that made it, where its history tells; milliseconds. */
+  readonly buildMs: number | null;
 }
 
 /** One container, running or not. */

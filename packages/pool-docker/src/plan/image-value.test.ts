@@ -58,8 +58,8 @@ describe("what an image is worth", () => {
   it("counts how long it took to build where no registry has it", () => {
     const built = (buildMs: number | null): number =>
       lossRate(
-        { ...some, sizeBytes: 1_000_000_000 },
-        { ...context, isRecoverable: false, use: { ...used(NOW - DAY), buildMs } },
+        { ...some, sizeBytes: 1_000_000_000, buildMs },
+        { ...context, isRecoverable: false, use: used(NOW - DAY) },
       );
     expect(built(600_000)).toBeGreaterThan(built(1));
     expect(built(1)).toBe(built(null));

@@ -72,7 +72,7 @@ export function lossRate(image: InventoryImage, context: ValueContext): number {
   const rate = expectedUseRate(image, use, nowMs);
   const isNameless = image.tags.length === 0 && (image.digests.length === 0 || isSuperseded);
   const wanted = isNameless ? DANGLING : isSuperseded ? SUPERSEDED : 1;
-  const buildBytes = (use?.buildMs ?? 0) * BUILD_BYTES_PER_MS;
+  const buildBytes = (image.buildMs ?? 0) * BUILD_BYTES_PER_MS;
   const build = 1 + buildBytes / Math.max(1, image.sizeBytes);
   return rate * wanted * (isRecoverable ? 1 : Math.max(IRRECOVERABLE, build));
 }

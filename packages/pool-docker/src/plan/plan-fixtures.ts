@@ -35,6 +35,7 @@ export function image(id: string, given: Partial<InventoryImage> = {}): Inventor
     createdAtMs: NOW - 9 * DAY,
     taggedAtMs: null,
     arrivedAtMs: NOW - 9 * DAY,
+    buildMs: null,
     ...given,
   };
 }
@@ -79,7 +80,6 @@ export function used(lastUsedAtMs: number, more: readonly number[] = []): ImageU
     recentUsesMs: [lastUsedAtMs, ...more],
     firstSeenAtMs: NOW - 30 * DAY,
     unwatchedUntilMs: null,
-    buildMs: null,
   };
 }
 
