@@ -212,3 +212,38 @@ describeWithLab("a plan, applied by a person", { registry: true, sizeBytes: 512 
     });
   });
 });
+
+describeWithLab("a core that is killed in the middle of an eviction", { sizeBytes: 512 * 2 ** 20 }, (lab) => {
+  it("leaves no image without its names: the next one gives them back", { timeout: 120_000 }, async () => {
+    const home = await mkdtemp(join(tmpdir(), "continuum-e2e-"));
+    onTestFinished(() => rm(home, { recursive: true, force: true }));
+    await lab().fillTo(0.9, { imageBytes: 30_000_000 });
+    const args = ["--docker-host", lab().dockerHost, "--tick-ms", "500", "--min-age", "0s"];
+    const names = async (): Promise<readonly string[]> =>
+      (await lab().docker(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"])).stdout.split("\n");
+    const isHidden = (name: string): boolean => name.includes(":continuum-evicting-");
+    {
+      await using core = await startCore({ args: [...args, "--evict", "standard"], home });
+      await until(
+        async () => ((await names()).filter(isHidden).length > 1 ? true : undefined),
+        60_000,
+        () => `no image ever lost its names\n${core.stderr()}`,
+      );
+      await core.end("SIGKILL");
+    }
+    const left = await names();
+    const hidden = left.filter(isHidden);
+    expect(hidden.length).toBeGreaterThan(0);
+    await using core = await startCore({ args, home });
+    const back = await until(
+      async () => {
+        const now = await names();
+        return now.some(isHidden) ? undefined : now;
+      },
+      60_000,
+      () => `the names aren't back\n${core.stderr()}`,
+    );
+    // Each that was hidden is there again under its own name.
+    for (const name of hidden) expect(back).toContain(name.replace(/:continuum-evicting-.*/u, ":fill"));
+  });
+});

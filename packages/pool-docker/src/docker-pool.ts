@@ -209,6 +209,7 @@ class EngineDockerPool implements DockerPool {
 
   start(): void {
     this.#journal.start();
+    void this.#recoverOnce();
   }
 
   async read(signal: AbortSignal): Promise<PoolReading> {
@@ -300,7 +301,8 @@ class EngineDockerPool implements DockerPool {
       this.#hasRecovered = true;
     } catch (error) {
       // Without an engine now: later, or with the first eviction.
-      if (!(error instanceof PoolError)) throw error;
+      const { log = silentLog } = this.#options;
+      log.debug({ err: error }, "what a killed eviction may have left isn't looked for yet");
     }
   }
 
