@@ -47,10 +47,15 @@ export function statusLines(report: StatusReport, { columns, color }: StatusStyl
 /** Highest pressure first, as the broker orders them; the Docker tier always has a row. */
 function toRows({ dockerTier, broker, trends }: StatusReport): TierRow[] {
   const trendOf = (pool: string): TierRow["trend"] => trends?.find(({ name }) => name === pool) ?? null;
+  // The broker's pressure is above that of its bytes where inodes run out first.
+  const view = broker.pools.find(({ name }) => name === DOCKER);
+  const isByInodes = view !== undefined && view.pressure > view.stats.pressure;
+  const pressure = isByInodes ? Math.max(view.pressure, dockerTier.pressure) : dockerTier.pressure;
   const docker: TierRow = {
     name: DOCKER,
     ...dockerTier,
-    tier: toPressureTier(dockerTier.pressure),
+    pressure,
+    tier: toPressureTier(pressure),
     trend: trendOf(DOCKER),
   };
   const rows = broker.pools.map(({ name, pressure, tier, stats }): TierRow => {

@@ -45,13 +45,16 @@ export async function readStatus(client: StatusClient, signal?: AbortSignal): Pr
     orNull(client.healthCheck(options)),
   ]);
   const evict = health?.evict ?? null;
+  const view = broker.pools.find(({ name }) => name === "docker");
+  // The broker's pressure is above that of its bytes where inodes run out first.
+  const inodePressure = view !== undefined && view.pressure > view.stats.pressure ? view.pressure : null;
   return {
     endpoint: client.endpoint.url,
     dockerTier,
     probe,
     broker,
     trends: trends?.trends ?? null,
-    warnings: statusWarnings(dockerTier, evict),
+    warnings: statusWarnings(dockerTier, evict, inodePressure),
   };
 }
 

@@ -7,11 +7,23 @@ export type EvictMode = NonNullable<CommandResult<"health-check">["evict"]> | nu
 const WARN_ABOVE = 0.9;
 
 /** What a person should do something about: a disk tier over 90 %, and what to do. */
-export function statusWarnings(docker: DockerTierStats, evict: EvictMode): string[] {
-  if (!docker.detected || docker.pressure <= WARN_ABOVE) return [];
+export function statusWarnings(
+  docker: DockerTierStats,
+  evict: EvictMode,
+  inodePressure: number | null = null,
+): string[] {
+  if (!docker.detected) return [];
   const { pressure, usedBytes, capacityBytes } = docker;
-  const fact = `the Docker disk is ${formatPercent(pressure)} full (${formatBytes(usedBytes)} of ${formatBytes(capacityBytes)})`;
-  return [`${fact}; ${advice(evict)}`];
+  const facts: string[] = [];
+  if (pressure > WARN_ABOVE) {
+    facts.push(
+      `the Docker disk is ${formatPercent(pressure)} full (${formatBytes(usedBytes)} of ${formatBytes(capacityBytes)})`,
+    );
+  }
+  if (inodePressure !== null && inodePressure > WARN_ABOVE) {
+    facts.push(`the Docker disk runs out of inodes (${formatPercent(inodePressure)} are used)`);
+  }
+  return facts.map((fact) => `${fact}; ${advice(evict)}`);
 }
 
 function advice(evict: EvictMode): string {

@@ -27,6 +27,21 @@ describe("continuum status", () => {
     expect(warning).toMatch(/^warning: the Docker disk is 97 % full .*--evict conservative/u);
   });
 
+  it("shows and warns of a disk that runs out of inodes before bytes", async () => {
+    const state = FULL_CORE["system/pressure-broker-state"] as { pools: { stats: object }[] };
+    const [docker] = state.pools;
+    const pools = [{ ...docker, pressure: 0.98, stats: { ...docker?.stats, pressure: 0.3 } }];
+    const script = {
+      ...FULL_CORE,
+      "system/docker-tier-stats": { capacityBytes: 1e9, usedBytes: 3e8, pressure: 0.3, detected: true },
+      "system/pressure-broker-state": { ...state, pools },
+    };
+    await using core = await startCore(script);
+    const { stdout } = await runInProcess(["status", "--url", core.path]);
+    expect(stdout).toMatch(/^docker .* 300\.0 MB \/ 1\.0 GB +98 % +critical/mu);
+    expect(stdout).toMatch(/^warning: the Docker disk runs out of inodes \(98 % are used\); /mu);
+  });
+
   it("works with a core that knows no trends", async () => {
     await using core = await startCore(RUST_CORE);
     const { exitCode, stdout } = await runInProcess(["status"], { env: { CONTINUUM_CORE_URL: core.path } });

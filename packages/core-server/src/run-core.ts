@@ -77,7 +77,9 @@ async function serve(
     if (!stopping.isSignalled()) {
       const { version, endpoint } = core;
       const tier = await core.dockerPool.tier();
-      for (const text of bannerLines({ version, pid: process.pid, endpoint, config, tier }))
+      const view = core.broker.snapshot().pools.find(({ name }) => name === core.dockerPool.name);
+      const pressure = view !== undefined && view.pressure > view.stats.pressure ? view.pressure : null;
+      for (const text of bannerLines({ version, pid: process.pid, endpoint, config, tier, pressure }))
         screen.line(text);
       held.release();
       screen.refresh();

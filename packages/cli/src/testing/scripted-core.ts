@@ -33,7 +33,12 @@ export const FULL_CORE: CoreScript = {
     globalPressure: 0.96,
     globalTier: "critical",
     pools: [
-      { name: "docker", pressure: 0.96, tier: "critical", stats: { ...pool, name: "docker" } },
+      {
+        name: "docker",
+        pressure: 0.96,
+        tier: "critical",
+        stats: { ...pool, name: "docker", pressure: 0.96 },
+      },
       { name: "vram", pressure: 0.125, tier: "normal", stats: { ...pool, name: "vram" } },
     ],
     evictionsFired: 3,

@@ -5,7 +5,13 @@ import { bannerLines } from "./banner.js";
 const stats = { capacityBytes: 100e9, usedBytes: 62e9, pressure: 0.62, detected: true };
 const probe = { kind: "detected", allocatedBytes: 100e9, usedBytes: 62e9, path: "/var/lib/docker" } as const;
 const nothing = { capacityBytes: 0, usedBytes: 0, pressure: 0, detected: false };
-const facts = { version: "1.2.3", pid: 42, endpoint: "unix:///run/core.sock", tier: { stats, probe } };
+const facts = {
+  version: "1.2.3",
+  pid: 42,
+  endpoint: "unix:///run/core.sock",
+  tier: { stats, probe },
+  pressure: null,
+};
 
 describe("the first lines", () => {
   it("say where it listens, how full the tier is, that nothing is deleted, and how to change that", () => {
@@ -15,6 +21,11 @@ describe("the first lines", () => {
       "eviction is off: the core only observes, and says what it would delete",
       expect.stringContaining("--evict conservative"),
     ]);
+  });
+
+  it("say it where inodes run out before bytes", () => {
+    const [, line] = bannerLines({ ...facts, pressure: 0.97, config: resolveConfig({}, {}) });
+    expect(line).toBe("tier docker: /var/lib/docker: 62.0 GB of 100.0 GB used (62 %, inodes 97 %, critical)");
   });
 
   it("say what may be deleted when eviction is on", () => {

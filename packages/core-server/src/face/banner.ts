@@ -16,13 +16,15 @@ export interface BannerFacts {
   readonly config: CoreConfig;
   /** The Docker tier's first reading. */
   readonly tier: { readonly stats: DockerTierStats; readonly probe: DockerTierProbe };
+  /** The pressure that decides, of bytes or of inodes; null when there is none yet. */
+  readonly pressure: number | null;
 }
 
 /** The first lines of a running core: where it listens, which tiers it found, and what it may delete. */
-export function bannerLines({ version, pid, endpoint, config, tier }: BannerFacts): string[] {
+export function bannerLines({ version, pid, endpoint, config, tier, pressure }: BannerFacts): string[] {
   return [
     `continuum-core ${version} (pid ${pid}) listening on ${endpoint}`,
-    tierLine(tier.stats, tier.probe),
+    tierLine(tier.stats, tier.probe, pressure),
     evictionLine(config),
     ...(config.evict === "off" ? [SWITCH_ON_HINT] : []),
   ];
@@ -33,11 +35,14 @@ export const SWITCH_ON_HINT =
   "to switch eviction on: --evict conservative (only what can be had again) or --evict standard, or CONTINUUM_EVICT";
 
 /** One line for the Docker tier: where it is and how full, or what was tried. */
-function tierLine(stats: DockerTierStats, probe: DockerTierProbe): string {
+function tierLine(stats: DockerTierStats, probe: DockerTierProbe, deciding: number | null): string {
   switch (probe.kind) {
     case "detected": {
       const { usedBytes, capacityBytes, pressure } = stats;
-      const use = `${formatBytes(usedBytes)} of ${formatBytes(capacityBytes)} used (${formatPercent(pressure)}, ${toPressureTier(pressure)})`;
+      const highest = Math.max(pressure, deciding ?? 0);
+      const inodes =
+        formatPercent(highest) === formatPercent(pressure) ? "" : `, inodes ${formatPercent(highest)}`;
+      const use = `${formatBytes(usedBytes)} of ${formatBytes(capacityBytes)} used (${formatPercent(pressure)}${inodes}, ${toPressureTier(highest)})`;
       return `tier docker: ${probe.path}: ${use}`;
     }
     case "notFound":

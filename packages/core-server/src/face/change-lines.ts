@@ -87,8 +87,10 @@ function severityOf({ tier, stats }: PoolView): string {
 
 function changeLine({ name, pressure, stats }: PoolView, before: string, now: string): string {
   if (now === "not detected") return `tier ${name}: not detected any more`;
-  const use = `${formatBytes(stats.totalBytes)} of ${formatBytes(stats.maxBytes)} used (${formatPercent(pressure)})`;
-  return `tier ${name}: ${before} -> ${now}: ${use}`;
+  const use = `${formatBytes(stats.totalBytes)} of ${formatBytes(stats.maxBytes)} used`;
+  // A view's pressure is the one that decides: above that of its bytes it is another one's.
+  const inodes = pressure > stats.pressure ? `${formatPercent(stats.pressure)}, inodes ` : "";
+  return `tier ${name}: ${before} -> ${now}: ${use} (${inodes}${formatPercent(pressure)})`;
 }
 
 /** "3 images, 1 build cache entry" in the order of first appearance. */

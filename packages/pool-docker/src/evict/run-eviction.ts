@@ -88,7 +88,8 @@ export async function runEviction(
         // In inodes nobody can say what an image frees: the whole order, until the measurement says enough.
         const wantBytes = goal.remainingInodes > 0 ? Number.MAX_SAFE_INTEGER : goal.remainingBytes;
         const exclude = toExcluded(inventory, settled, began);
-        plan = planEviction(inventory, run.uses(), run.policy, { wantBytes, nowMs: clock.nowMs(), exclude });
+        const stock = goal.remainingInodes > 0 ? withFilesCounted(inventory) : inventory;
+        plan = planEviction(stock, run.uses(), run.policy, { wantBytes, nowMs: clock.nowMs(), exclude });
         run.onPlan(plan);
       }
       const entries = plan?.entries ?? [];
@@ -147,6 +148,16 @@ function toExcluded(
     ({ arrivedAtMs, taggedAtMs }) => Math.max(arrivedAtMs ?? 0, taggedAtMs ?? 0) > beganAtMs,
   );
   return new Set([...settled.keys(), ...late.map(({ id }) => id)]);
+}
+
+/** Where inodes run out, a layer without a byte frees some as well: each counts for something. */
+function withFilesCounted(inventory: DockerInventory): DockerInventory {
+  const images = inventory.images.map((image) => ({
+    ...image,
+    layerBytes: image.layerBytes?.map((bytes) => bytes + 1) ?? null,
+    sizeBytes: image.sizeBytes + Math.max(1, image.layers.length),
+  }));
+  return { ...inventory, images };
 }
 
 function madeProgress(entries: readonly PlanEntry[], settled: ReadonlyMap<string, EntryOutcome>): boolean {
