@@ -227,6 +227,19 @@ describe("the Docker pool", () => {
       expect(ids()).toEqual([image(2).id, image(3).id]);
     });
 
+    it("gives an image its names back that comes into use a moment before it would go", async () => {
+      docker.images.push(image(1, { tags: ["a:1", "a:2"] }), image(2));
+      docker.intercept = ({ path, method }) => {
+        // A run had found the image by name, and its container is there by now.
+        if (method === "DELETE" && path.endsWith("a:2")) docker.usedBy.push(image(1).id);
+        return null;
+      };
+      expect(keys(await evict(create(), 200))).toEqual([image(2).id]);
+      expect(docker.images[0]?.tags.toSorted()).toEqual(["a:1", "a:2"]);
+      const asked = docker.engine.calls.filter((call) => call.startsWith("DELETE"));
+      expect(asked.some((call) => call.includes(image(1).id))).toBe(false);
+    });
+
     it("takes the last tag's image away without losing names when the engine refuses", async () => {
       docker.images.push(image(1, { tags: ["a:1", "b:1"] }), image(2, { tags: ["c:1", "c:2"] }));
       docker.intercept = ({ path, method }) =>

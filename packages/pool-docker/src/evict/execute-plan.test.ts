@@ -284,6 +284,19 @@ describe("executePlan", () => {
     expect(scene.outcomes.map(({ outcome }) => outcome)).toEqual(["deleted", "deleted"]);
   });
 
+  it("brings back what came into use even when the engine goes away right then", async () => {
+    const touched = new Set<string>();
+    scene.onRemove = ([first]) => {
+      touched.add(first?.id ?? "");
+      if (first?.id === "sha256:2") throw new PoolError("unreachable", "gone");
+    };
+    scene.watch = { touchedSince: ({ id }) => (id === "sha256:1" && touched.has(id) ? "app:1" : null) };
+    await expect(scene.run([imageEntry(1), imageEntry(2)], 200)).rejects.toMatchObject({
+      code: "unreachable",
+    });
+    expect(scene.restored).toEqual(["sha256:1"]);
+  });
+
   it("writes down what went even when the disk can't be measured any more", async () => {
     scene.onRemove = () => {
       scene.usedBytes = Number.NaN;
