@@ -55,6 +55,17 @@ describe("what an image is worth", () => {
     expect(lossRate(pinned, { ...context, isSuperseded: true })).toBe(nameless);
   });
 
+  it("judges what is superseded by its last use alone: how often it was used while it was current says nothing", () => {
+    const often = used(NOW - DAY, [NOW - DAY - 3_600_000, NOW - DAY - 7_200_000]);
+    const superseded = { ...context, isSuperseded: true };
+    expect(lossRate(some, { ...superseded, use: often })).toBe(
+      lossRate(some, { ...superseded, use: used(NOW - DAY) }),
+    );
+    expect(lossRate(some, { ...context, use: often })).not.toBe(
+      lossRate(some, { ...context, use: used(NOW - DAY) }),
+    );
+  });
+
   it("counts how long it took to build where no registry has it", () => {
     const built = (buildMs: number | null): number =>
       lossRate(

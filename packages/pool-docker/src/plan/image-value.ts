@@ -42,7 +42,12 @@ export interface ValueContext {
  * much longer than it ever took is given up, the sooner the longer. What was used once, or never seen in use, is
  * judged by how long ago that was, or how long ago it came.
  */
-export function expectedUseRate(image: InventoryImage, use: ImageUse | undefined, nowMs: number): number {
+export function expectedUseRate(
+  image: InventoryImage,
+  use: ImageUse | undefined,
+  nowMs: number,
+  isSuperseded = false,
+): number {
   const agoMs = (atMs: number): number => Math.max(MIN_AGO_MS, nowMs - atMs);
   const idleMs = (sinceMs: number): number => {
     const unwatchedMs = Math.max(0, (use?.unwatchedUntilMs ?? 0) - sinceMs);
@@ -53,7 +58,8 @@ export function expectedUseRate(image: InventoryImage, use: ImageUse | undefined
   const [newestMs] = uses;
   if (newestMs === undefined) return NEVER_SEEN / idleMs(arrivedAtMs);
   const gaps = uses.slice(1).map((atMs, i) => Math.max(MIN_AGO_MS, (uses[i] ?? atMs) - atMs));
-  if (gaps.length === 0) return ONCE / idleMs(newestMs);
+  // How often it was used while it was current says nothing of what comes after.
+  if (gaps.length === 0 || isSuperseded) return ONCE / idleMs(newestMs);
   const meanMs = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
   const variance = gaps.reduce((sum, gap) => sum + (gap - meanMs) ** 2, 0) / gaps.length;
   // Few gaps say little of how regular they are.
@@ -69,7 +75,7 @@ export function expectedUseRate(image: InventoryImage, use: ImageUse | undefined
 /** What losing the image is expected to cost for each byte that would have to be fetched again; comparable, no unit. */
 export function lossRate(image: InventoryImage, context: ValueContext): number {
   const { use, isSuperseded, isRecoverable, nowMs } = context;
-  const rate = expectedUseRate(image, use, nowMs);
+  const rate = expectedUseRate(image, use, nowMs, isSuperseded);
   const isNameless = image.tags.length === 0 && (image.digests.length === 0 || isSuperseded);
   const wanted = isNameless ? DANGLING : isSuperseded ? SUPERSEDED : 1;
   const buildBytes = (image.buildMs ?? 0) * BUILD_BYTES_PER_MS;
