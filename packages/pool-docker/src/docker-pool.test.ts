@@ -5,6 +5,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { MemoryLedger } from "./journal/eviction-ledger.js";
 import { createDockerPool, type DockerPool, type DockerPoolOptions } from "./docker-pool.js";
 import { StubDocker, type StubImage } from "./testing/stub-docker.js";
 
@@ -238,6 +239,39 @@ describe("the Docker pool", () => {
       expect(docker.images[0]?.tags.toSorted()).toEqual(["a:1", "a:2"]);
       const asked = docker.engine.calls.filter((call) => call.startsWith("DELETE"));
       expect(asked.some((call) => call.includes(image(1).id))).toBe(false);
+    });
+
+    it("gives back at its start the names that a killed eviction took, and what is asked for meanwhile waits", async () => {
+      const ledger = new MemoryLedger();
+      const hidden = "a:continuum-evicting-000000000001";
+      docker.images.push(image(1, { tags: [hidden] }), image(2));
+      ledger.append({
+        atMs: 1,
+        evictionId: "killed",
+        planId: null,
+        cause: "pressure",
+        policy: "standard",
+        kind: "image",
+        id: image(1).id,
+        name: "a:1",
+        references: ["a:1"],
+        digests: [],
+        rule: "unusedImage",
+        reason: "nobody uses it",
+        outcome: "intended",
+        detail: null,
+        claimedBytes: 1,
+        measuredBytes: null,
+        restoreReference: null,
+      });
+      const pool = create({ ledger });
+      const plan = await pool.evictions.plan({ wantBytes: 1 }, "conservative", never);
+      pool.start();
+      // Refused for nothing but that a plan is empty: the recovery isn't an eviction that stands in the way.
+      const { ended, state } = await pool.evictions.apply(plan.planId);
+      await ended;
+      expect(state().state).toBe("finished");
+      expect(docker.images[0]?.tags).toContain("a:1");
     });
 
     it("takes the last tag's image away without losing names when the engine refuses", async () => {

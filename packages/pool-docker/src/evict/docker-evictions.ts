@@ -83,6 +83,7 @@ export class DockerEvictions {
   readonly #shelf: PlanShelf;
   readonly #closed = new AbortController();
   #running: { readonly evictionId: string; readonly ended: Promise<void> } | null = null;
+  #recovery: Promise<void> | null = null;
 
   constructor(options: DockerEvictionsOptions) {
     this.#options = options;
@@ -99,9 +100,17 @@ export class DockerEvictions {
    * were. Does nothing while an eviction is running.
    */
   async recover(): Promise<void> {
-    if (this.#running !== null) return;
     const { engine } = await this.#options.engineOfDisk();
-    await this.#exclusively("recovery", () => this.#recover(engine));
+    if (this.#running !== null) return;
+    const recovery = this.#exclusively("recovery", () => this.#recover(engine));
+    this.#recovery = recovery.catch(() => undefined);
+    await recovery;
+  }
+
+  /** What is asked for while names are being given back waits for that: it takes a moment. */
+  async #afterRecovery(): Promise<void> {
+    await this.#recovery;
+    this.#recovery = null;
   }
 
   async #recover(engine: EvictingEngine): Promise<void> {
@@ -132,6 +141,7 @@ export class DockerEvictions {
   ): Promise<EvictionResult> {
     const signal = AbortSignal.any([asked, this.#closed.signal]);
     if (signal.aborted) throw new PoolError("aborted", "the eviction was aborted before it began");
+    await this.#afterRecovery();
     if (this.#running !== null)
       throw new PoolError("conflict", "an eviction of Docker's disk is running already");
     const deleted: EvictedItem[] = [];
@@ -161,6 +171,7 @@ export class DockerEvictions {
     policyName: EvictionPolicyName,
     shortfall: string,
   ): Promise<EvictionResult> {
+    await this.#afterRecovery();
     if (this.#running !== null)
       throw new PoolError("conflict", "an eviction of Docker's disk is running already");
     await this.#options.engineOfDisk();
@@ -193,12 +204,14 @@ export class DockerEvictions {
    */
   async apply(planId: string): Promise<Underway<DockerEvictionRun>> {
     const shelved = this.#shelf.get(planId);
+    await this.#afterRecovery();
     this.#refuseWhileRunning();
     const disk = await this.#options.engineOfDisk();
     if (disk.id !== shelved.engineId) {
       const reason = "it was made for another engine than the one that runs now";
       throw new EvictionError(`plan ${planId}: ${reason}`, { kind: "planUnknown", planId, reason });
     }
+    await this.#afterRecovery();
     this.#refuseWhileRunning();
     this.#shelf.get(planId);
     this.#shelf.take(planId);
@@ -279,9 +292,11 @@ export class DockerEvictions {
     what: { readonly evictionId: string } | { readonly image: string },
   ): Promise<Underway<DockerUndoRun>> {
     const { clock, ledger, log, measure } = this.#options;
+    await this.#afterRecovery();
     this.#refuseWhileRunning();
     const lost = "evictionId" in what ? this.#lostBy(what.evictionId) : this.#lostImage(what.image);
     const { engine } = await this.#options.engineOfDisk();
+    await this.#afterRecovery();
     this.#refuseWhileRunning();
     const undoId = randomUUID();
     const identity = { evictionId: undoId, planId: null, cause: "undo", policy: "none" } as const;
