@@ -5,8 +5,11 @@ import { otherPolicies, plannerPolicy } from "./traces/cache-policies.js";
 import { makeTraces, type Trace } from "./traces/make-traces.js";
 import { bytesOfImage, bytesOfTrace, simulateHost } from "./traces/simulate-host.js";
 
-/** Not those that the value of an image was tuned with (1 to 5). */
-const SEEDS = [101, 102, 103, 104, 105, 106, 107, 108];
+/**
+ * Nothing was changed after a look at these. Constants were chosen with 1 to 5, and a loss on 101 to 108 prompted a rule:
+ * whoever changes the value of an image next takes other ones here.
+ */
+const SEEDS = [9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008];
 /** The disk holds this much of all that is ever asked for, from tight to ample. */
 const SHARES = [0.05, 0.1, 0.25, 0.4];
 /** And at least so many of the largest image, or nothing could run. */
