@@ -126,6 +126,29 @@ describe("the state's file", () => {
     state.close();
   });
 
+  it("keeps no more of them when every core writes only a few", () => {
+    for (let core = 0; core < 5; core++) {
+      const state = new StateFile(path(), { ledgerLines: 100 });
+      for (let i = 0; i < 200; i++) state.append(line(`${core}-${i}`));
+      expect(state.page({ limit: 20_000 }).length).toBeLessThan(700);
+      state.close();
+    }
+  });
+
+  it("makes its reserve anew when one was cut off in the middle", () => {
+    new StateFile(path()).close();
+    const db = new Database(path());
+    db.exec("CREATE TABLE reserve (filler BLOB)");
+    for (let i = 0; i < 5; i++) db.exec("INSERT INTO reserve VALUES (zeroblob(4000))");
+    db.exec("VACUUM");
+    db.close();
+    const sizeBefore = statSync(path()).size;
+    const state = new StateFile(path());
+    expect(statSync(path()).size - sizeBefore).toBeGreaterThan(2_000_000);
+    state.reserve();
+    state.close();
+  });
+
   it("is there again for the next core", () => {
     const first = new StateFile(path());
     first.save(new Map([["a", use(1)]]), [], marker);

@@ -20,6 +20,10 @@ const RESERVED_JOURNAL_PAGES = 256;
 const PAGE_BYTES = 4_096;
 /** Lines beyond the bound that are let stand, so that not every line costs a deletion. */
 const LEDGER_SLACK = 500;
+/** One question for both ends would read the whole table. */
+const LEDGER_BOUNDS =
+  "SELECT (SELECT min(sequence) FROM ledger) AS oldest, (SELECT max(sequence) FROM ledger) AS newest";
+const INSERT_FILLER = `INSERT INTO reserve VALUES (zeroblob(${PAGE_BYTES - 100}))`;
 
 /**
  * The core's state in one file, with space of its own: what is written later goes into pages and a rollback journal that
@@ -32,7 +36,6 @@ export class StateFile implements UseStore, EvictionLedger {
   readonly #path: string;
   readonly #statements = new Map<string, Database.Statement>();
   readonly #ledgerLines: number;
-  #linesOver = 0;
 
   /** Opens or makes the file. Throws a StateError. */
   constructor(path: string, { ledgerLines = LEDGER_LINES }: { readonly ledgerLines?: number } = {}) {
@@ -66,21 +69,30 @@ export class StateFile implements UseStore, EvictionLedger {
 
   /** Sees to it that there is space for later writes; throws a PoolError `noSpace` when there is none to be had. */
   reserve(): void {
-    const free = Number(this.#get("PRAGMA freelist_count")?.["freelist_count"] ?? 0);
-    if (free >= RESERVED_PAGES / 2) return;
     this.#guarded(() => {
+      // One that was cut off before its end left its table, with the space in it.
+      this.#db.exec("DROP TABLE IF EXISTS reserve");
+      const free = Number(this.#get("PRAGMA freelist_count")?.["freelist_count"] ?? 0);
+      if (free < RESERVED_PAGES / 2) this.#allocate();
+    });
+  }
+
+  #allocate(): void {
+    try {
       this.#inTransaction(() => {
         this.#db.exec("CREATE TABLE reserve (filler BLOB)");
-        const insert = this.#statement(`INSERT INTO reserve VALUES (zeroblob(${PAGE_BYTES - 100}))`);
+        const insert = this.#statement(INSERT_FILLER);
         for (let i = 0; i < RESERVED_PAGES; i++) insert.run();
       });
-      this.#statements.clear();
       // Changing pages writes them to the journal first, which keeps its size.
       this.#db.exec(
         `UPDATE reserve SET filler = zeroblob(${PAGE_BYTES - 101}) WHERE rowid <= ${RESERVED_JOURNAL_PAGES}`,
       );
-      this.#db.exec("DROP TABLE reserve");
-    });
+    } finally {
+      // Prepared for a table that goes now.
+      this.#statements.delete(INSERT_FILLER);
+      this.#db.exec("DROP TABLE IF EXISTS reserve");
+    }
   }
 
   load(): { readonly uses: ReadonlyMap<string, ImageUse>; readonly marker: JournalMarker | null } {
@@ -111,15 +123,10 @@ export class StateFile implements UseStore, EvictionLedger {
   append(entry: Omit<LedgerEntry, "sequence">): number {
     return this.#guarded(() => {
       const { evictionId, id } = entry;
+      // Before the line: where this fails, nothing is written that was said not to be.
+      this.#trimLedger();
       const insert = this.#statement("INSERT INTO ledger (eviction_id, thing_id, entry) VALUES (?, ?, ?)");
-      const { lastInsertRowid } = insert.run(evictionId, id, JSON.stringify(entry));
-      if (++this.#linesOver > LEDGER_SLACK) {
-        this.#statement("DELETE FROM ledger WHERE sequence <= ?").run(
-          Number(lastInsertRowid) - this.#ledgerLines,
-        );
-        this.#linesOver = 0;
-      }
-      return Number(lastInsertRowid);
+      return Number(insert.run(evictionId, id, JSON.stringify(entry)).lastInsertRowid);
     });
   }
 
@@ -147,6 +154,15 @@ export class StateFile implements UseStore, EvictionLedger {
   close(): void {
     this.#statements.clear();
     closeDatabase(this.#db);
+  }
+
+  #trimLedger(): void {
+    const { oldest, newest } = this.#statement(LEDGER_BOUNDS).get() as Readonly<
+      Record<string, number | null>
+    >;
+    const keepFrom = (newest ?? 0) - this.#ledgerLines + 1;
+    if ((oldest ?? 0) > keepFrom - LEDGER_SLACK) return;
+    this.#statement("DELETE FROM ledger WHERE sequence < ?").run(keepFrom);
   }
 
   #check(): void {
