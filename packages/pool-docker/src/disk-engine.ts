@@ -1,13 +1,16 @@
-import { type Clock, PoolError } from "@continuum/broker-core";
+import { PoolError } from "@continuum/broker-core";
 import { formatDockerEndpoint } from "./docker-host.js";
-import type { DockerMeasurement } from "./probe/docker-measurement.js";
+import {
+  type DetectedMeasurement,
+  type DockerMeasurement,
+  requireDetected,
+} from "./probe/docker-measurement.js";
 import type { EngineLocator, LocatedEngine } from "./probe/engine-locator.js";
 import { imageRoots } from "./probe/engine-root.js";
 
 /** What finding the engine behind a disk needs. */
 export interface DiskEngineOptions {
   readonly locator: EngineLocator;
-  readonly clock: Clock;
   readonly measure: () => Promise<DockerMeasurement>;
 }
 
@@ -18,15 +21,13 @@ export interface DiskEngineOptions {
 export async function findDiskEngine({ locator, measure }: DiskEngineOptions): Promise<LocatedEngine> {
   // An engine that hung half a minute ago may be back: an eviction, unlike a reading, can wait for it.
   locator.forgive();
-  const measurement = await measure();
+  const answer = await measure();
   const sighting = await locator.locate();
   const { engine } = sighting;
   if (engine === null) {
     throw new PoolError("unreachable", `no engine answers: ${sighting.tried.join("; ")}`);
   }
-  if (measurement.kind !== "detected") {
-    throw new PoolError("notFound", `Docker's disk can't be measured: ${measurement.reason}`);
-  }
+  const measurement = requireDetected(answer);
   if (!measurement.shrinks) {
     throw new PoolError(
       "failed",
@@ -42,10 +43,7 @@ export async function findDiskEngine({ locator, measure }: DiskEngineOptions): P
   return engine;
 }
 
-function isDiskOf(
-  { info, endpoint }: LocatedEngine,
-  { source, path }: Extract<DockerMeasurement, { kind: "detected" }>,
-): boolean {
+function isDiskOf({ info, endpoint }: LocatedEngine, { source, path }: DetectedMeasurement): boolean {
   if (source === "diskImage") {
     const isHere = endpoint.kind === "unix" || /^(localhost|127\..*|::1)$/.test(endpoint.host);
     return info.OperatingSystem === "Docker Desktop" && isHere;

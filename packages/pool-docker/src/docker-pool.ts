@@ -24,7 +24,7 @@ import { DockerEvictions } from "./evict/docker-evictions.js";
 import { toInventoryEngine } from "./evict/engine-inventory.js";
 import { ImageArrivals } from "./evict/image-arrivals.js";
 import { InventoryTaker } from "./evict/inventory-taker.js";
-import { parseKeepLabel } from "./evict/keep-label.js";
+import { type EvictionRules, toEvictionPolicy } from "./eviction-rules.js";
 import { type EvictionLedger, MemoryLedger } from "./journal/eviction-ledger.js";
 import { UseJournal } from "./journal/use-journal.js";
 import { MemoryUseStore, type UseStore } from "./journal/use-store.js";
@@ -52,20 +52,10 @@ const OFF_SHORTFALL =
 export type EvictMode = "off" | EvictionPolicyName;
 
 /** What the pool is made of. */
-export interface DockerPoolOptions {
+export interface DockerPoolOptions extends EvictionRules {
   /** As in `DOCKER_HOST`; null searches the usual places. */
   readonly dockerHost: string | null;
   readonly evict: EvictMode;
-  /** Nothing younger is deleted: one age for all, or one for each kind. */
-  readonly minAgeMs: number | EvictionPolicy["minAgeMs"];
-  /** Images used less than this ago stay; 0 when left out. */
-  readonly minIdleMs?: number;
-  /** `key=value` or `key`: images and containers with this label stay. */
-  readonly keepLabel?: string;
-  /** Images whose references match one of these patterns stay. */
-  readonly keepReferences?: readonly string[];
-  /** So many of the newest images of each repository stay. */
-  readonly keepNewestPerRepository?: number;
   /** What the disk of an engine on another machine holds; null: nobody knows. */
   readonly capacityBytes?: number | null;
   /** Where the uses of images are remembered; in memory when left out. */
@@ -109,7 +99,7 @@ export interface DockerPool extends ResourcePool {
     options: { readonly limit: number; readonly maxAgeMs: number | null },
     signal: AbortSignal,
   ): Promise<DockerTierUsage>;
-  /** Gathers who fills the disk when that is due; for a slow tick. Never rejects. */
+  /** Gathers who fills the disk when that is due; for a slow tick. An engine that can't say is no error: `usage` tells. */
   refreshUsage(signal: AbortSignal): Promise<void>;
   /** Ends all connections; evictions in flight end as if aborted. */
   close(): Promise<void>;
@@ -180,7 +170,7 @@ class EngineDockerPool implements DockerPool {
       log,
     });
     const engineOfDisk = (): Promise<LocatedEngine> =>
-      findDiskEngine({ locator: this.#locator, clock, measure: this.#probe });
+      findDiskEngine({ locator: this.#locator, measure: this.#probe });
     this.evictions = new DockerEvictions({
       clock,
       log,
@@ -195,7 +185,7 @@ class EngineDockerPool implements DockerPool {
       measure: () => this.#measureAfresh(),
       takeInventory: async (policy, signal) =>
         await this.#takeInventory(await engineOfDisk(), policy, signal),
-      policyNamed: (name) => this.#policyNamed(name),
+      policyNamed: (name) => toEvictionPolicy(name, options),
       onPlan: ({ protectedEntries }) => {
         this.#protectedImages = protectedEntries.filter(({ kind }) => kind === "image").length;
       },
@@ -300,9 +290,11 @@ class EngineDockerPool implements DockerPool {
       await this.evictions.recover();
       this.#hasRecovered = true;
     } catch (error) {
-      // Without an engine now: later, or with the first eviction.
       const { log = silentLog } = this.#options;
-      log.debug({ err: error }, "what a killed eviction may have left isn't looked for yet");
+      // Without an engine now: later, or with the first eviction. Anything else is a bug, which must be seen.
+      const text = "what a killed eviction may have left isn't looked for yet";
+      if (error instanceof PoolError) log.debug({ err: error }, text);
+      else log.warn({ err: error }, text);
     }
   }
 
@@ -325,23 +317,6 @@ class EngineDockerPool implements DockerPool {
     if (measurement.kind !== "detected" || measurement.source !== "engineApi") return measurement;
     await this.#attributor.refresh(this.#closed.signal);
     return await this.#probe();
-  }
-
-  #policyNamed(name: EvictionPolicyName): EvictionPolicy {
-    const { minAgeMs, minIdleMs = 0, keepLabel = "continuum.keep=true" } = this.#options;
-    const { keepReferences = [], keepNewestPerRepository = 0 } = this.#options;
-    const ages =
-      typeof minAgeMs === "number"
-        ? { image: minAgeMs, container: minAgeMs, buildCache: minAgeMs }
-        : minAgeMs;
-    return {
-      name,
-      keepLabel: parseKeepLabel(keepLabel),
-      keepReferences,
-      keepNewestPerRepository,
-      minAgeMs: ages,
-      minIdleMs,
-    };
   }
 
   async #takeInventory(

@@ -22,20 +22,18 @@ import type { DockerInventory } from "../plan/docker-inventory.js";
 import type { EvictionPlan } from "../plan/eviction-plan.js";
 import type { EvictionPolicy, EvictionPolicyName } from "../plan/eviction-policy.js";
 import { planEviction } from "../plan/plan-eviction.js";
-import type { DetectedMeasurement, DockerMeasurement } from "../probe/docker-measurement.js";
+import { type DockerMeasurement, requireDetected } from "../probe/docker-measurement.js";
 import { EvictionError } from "./eviction-error.js";
+import { type HistoryWish, readHistory } from "./eviction-history.js";
 import { EvictionRecord } from "./eviction-record.js";
+import { lostByEviction, lostImage } from "./lost-entries.js";
 import { PlanShelf, type ShelvedPlan } from "./plan-shelf.js";
+import { recoverNames } from "./recover-names.js";
 import { type EvictingEngine, type EvictionEnd, runEviction } from "./run-eviction.js";
-import { toEvictedItem, toWireOutcome, toWirePlan, toWireRecord } from "./say-eviction.js";
-import { toLostEntries, undoEviction } from "./undo-eviction.js";
-import { leftInQuarantine, releaseImage } from "./quarantine.js";
+import { toEvictedItem, toWireOutcome, toWirePlan } from "./say-eviction.js";
+import { undoEviction } from "./undo-eviction.js";
 
 const SETTLE_MS = 150;
-
-/** Lines of the ledger that are looked through for a reference. */
-const MAX_SEARCHED = 10_000;
-const SEARCH_PAGE = 500;
 
 /** The engine whose disk is measured. */
 export interface DiskEngine {
@@ -113,25 +111,8 @@ export class DockerEvictions {
     this.#recovery = null;
   }
 
-  async #recover(engine: EvictingEngine): Promise<void> {
-    const { ledger, log } = this.#options;
-    for (const { Id: id, RepoTags } of leftInQuarantine(
-      (await engine.images()).map((image) => ({ ...image, tags: image.RepoTags })),
-    )) {
-      const line = ledger.byImage(id).findLast(({ references }) => references.length > 0);
-      if (line === undefined) {
-        log.warn(
-          { id, tags: RepoTags },
-          `image ${id} lost its names to an eviction that was killed, and the ledger doesn't know them`,
-        );
-        continue;
-      }
-      const missing = await releaseImage(engine, { id, tags: line.references, digests: line.digests });
-      const names = line.references.join(", ");
-      if (missing.length === 0)
-        log.info({ id }, `gave back the names ${names} that a killed eviction had taken`);
-      else log.warn({ id, missing }, `could not give back ${missing.join(", ")} to image ${id}`);
-    }
+  #recover(engine: EvictingEngine): Promise<void> {
+    return recoverNames(engine, this.#options.ledger, this.#options.log);
   }
 
   /** Frees what a broker wants, by plans of its own. Throws a PoolError; `conflict` when another one is running. */
@@ -142,8 +123,7 @@ export class DockerEvictions {
     const signal = AbortSignal.any([asked, this.#closed.signal]);
     if (signal.aborted) throw new PoolError("aborted", "the eviction was aborted before it began");
     await this.#afterRecovery();
-    if (this.#running !== null)
-      throw new PoolError("conflict", "an eviction of Docker's disk is running already");
+    this.#conflictWhileRunning();
     const deleted: EvictedItem[] = [];
     const evictionId = randomUUID();
     const end = await this.#exclusively(evictionId, async () => {
@@ -172,8 +152,7 @@ export class DockerEvictions {
     shortfall: string,
   ): Promise<EvictionResult> {
     await this.#afterRecovery();
-    if (this.#running !== null)
-      throw new PoolError("conflict", "an eviction of Docker's disk is running already");
+    this.#conflictWhileRunning();
     await this.#options.engineOfDisk();
     const plan = await this.#plan(this.#options.policyNamed(policyName), wantBytes, signal);
     const wouldDelete = plan.entries.map(toEvictedItem);
@@ -242,8 +221,7 @@ export class DockerEvictions {
         });
         end = { state: "finished", endedAtMs: clock.nowMs(), claimedBytes, measuredBytes, note: shortfall };
       } catch (error) {
-        const note = error instanceof Error ? error.message : String(error);
-        end = { state: "failed", endedAtMs: clock.nowMs(), ...toSums(outcomes), note };
+        end = { state: "failed", endedAtMs: clock.nowMs(), ...toSums(outcomes), note: toNote(error) };
         if (!(error instanceof PoolError)) throw error;
       }
     });
@@ -258,30 +236,8 @@ export class DockerEvictions {
   }
 
   /** A page of the ledger, newest first. */
-  history({
-    limit,
-    beforeSequence,
-    evictionId,
-  }: {
-    readonly limit: number;
-    readonly beforeSequence?: number | undefined;
-    readonly evictionId?: string | undefined;
-  }): DockerEvictionHistory {
-    const { ledger, isDurable } = this.#options;
-    const lines =
-      evictionId === undefined
-        ? ledger.page({ limit, ...(beforeSequence === undefined ? {} : { beforeSequence }) })
-        : ledger
-            .byEviction(evictionId)
-            .filter(({ sequence }) => beforeSequence === undefined || sequence < beforeSequence)
-            .sort((a, b) => b.sequence - a.sequence)
-            .slice(0, limit);
-    const last = lines.at(-1);
-    return {
-      records: lines.map(toWireRecord),
-      nextBeforeSequence: lines.length === limit && last !== undefined ? last.sequence : null,
-      durable: isDurable(),
-    };
+  history(wish: HistoryWish): DockerEvictionHistory {
+    return { ...readHistory(this.#options.ledger, wish), durable: this.#options.isDurable() };
   }
 
   /**
@@ -294,7 +250,8 @@ export class DockerEvictions {
     const { clock, ledger, log, measure } = this.#options;
     await this.#afterRecovery();
     this.#refuseWhileRunning();
-    const lost = "evictionId" in what ? this.#lostBy(what.evictionId) : this.#lostImage(what.image);
+    const lost =
+      "evictionId" in what ? lostByEviction(ledger, what.evictionId) : lostImage(ledger, what.image);
     const { engine } = await this.#options.engineOfDisk();
     await this.#afterRecovery();
     this.#refuseWhileRunning();
@@ -306,11 +263,13 @@ export class DockerEvictions {
     let end: Pick<DockerUndoRun, "state" | "endedAtMs" | "note"> | null = null;
     const ended = this.#exclusively(undoId, async () => {
       const { signal } = this.#closed;
-      await undoEviction(
-        { engine, measure, clock, record, onOutcome: (outcome) => void outcomes.push(outcome) },
-        lost,
-        signal,
-      );
+      const onOutcome = (outcome: DockerUndoOutcome): void => void outcomes.push(outcome);
+      try {
+        await undoEviction({ engine, measure, clock, record, onOutcome }, lost, signal);
+      } catch (error) {
+        end = { state: "failed", endedAtMs: clock.nowMs(), note: toNote(error) };
+        throw error;
+      }
       const wasCutOff = signal.aborted && outcomes.length < lost.length;
       const hasFailed = outcomes.some(({ outcome }) => outcome === "failed");
       end = {
@@ -409,6 +368,12 @@ export class DockerEvictions {
     }
   }
 
+  /** As `#refuseWhileRunning`, in a broker's terms. */
+  #conflictWhileRunning(): void {
+    if (this.#running === null) return;
+    throw new PoolError("conflict", "an eviction of Docker's disk is running already");
+  }
+
   #refuseWhileRunning(): void {
     if (this.#running === null) return;
     const { evictionId } = this.#running;
@@ -417,42 +382,6 @@ export class DockerEvictions {
       evictionId,
     });
   }
-
-  #lostBy(evictionId: string): readonly LedgerEntry[] {
-    const lost = toLostEntries(this.#options.ledger.byEviction(evictionId));
-    if (lost.length === 0) throw unknown(`eviction ${evictionId.slice(0, 100)}`);
-    return lost;
-  }
-
-  /** The newest lines of one image, by its id or by a reference that it had. */
-  #lostImage(image: string): readonly LedgerEntry[] {
-    const { ledger } = this.#options;
-    const byId = toLostEntries(ledger.byImage(image));
-    if (byId.length > 0) return byId;
-    let beforeSequence: number | undefined;
-    for (let searched = 0; searched < MAX_SEARCHED; searched += SEARCH_PAGE) {
-      const page = ledger.page({
-        limit: SEARCH_PAGE,
-        ...(beforeSequence === undefined ? {} : { beforeSequence }),
-      });
-      const found = page.find((line) => isNamed(line, image));
-      if (found !== undefined) return toLostEntries(ledger.byImage(found.id));
-      beforeSequence = page.at(-1)?.sequence;
-      if (beforeSequence === undefined) break;
-    }
-    throw unknown(`image ${image.slice(0, 200)}`);
-  }
-}
-
-function isNamed({ kind, outcome, references, digests, id }: LedgerEntry, image: string): boolean {
-  if (kind !== "image" || outcome === "kept") return false;
-  const names = [id, id.replace("sha256:", ""), ...references, ...digests];
-  return names.includes(image) || references.includes(`${image}:latest`);
-}
-
-function unknown(what: string): EvictionError {
-  const reason = `the ledger has no deletion of ${what}`;
-  return new EvictionError(`${reason}: see system/docker-evict-history`, { kind: "evictionUnknown", reason });
 }
 
 function toSums(outcomes: readonly DockerEvictionOutcome[]): {
@@ -465,7 +394,6 @@ function toSums(outcomes: readonly DockerEvictionOutcome[]): {
   };
 }
 
-function requireDetected(measurement: DockerMeasurement): DetectedMeasurement {
-  if (measurement.kind === "detected") return measurement;
-  throw new PoolError("notFound", `Docker's disk can't be measured: ${measurement.reason}`);
+function toNote(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

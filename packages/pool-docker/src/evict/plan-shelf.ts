@@ -1,5 +1,6 @@
 import type { Clock } from "@continuum/broker-core";
 import { randomUUID } from "node:crypto";
+import { dropOldest } from "../drop-oldest.js";
 import type { EvictionPlan } from "../plan/eviction-plan.js";
 import type { EvictionPolicy } from "../plan/eviction-policy.js";
 import { EvictionError } from "./eviction-error.js";
@@ -36,10 +37,7 @@ export class PlanShelf {
     const expiresAtMs = createdAtMs + PLAN_MAX_AGE_MS;
     const shelved = { ...plan, planId: randomUUID(), createdAtMs, expiresAtMs };
     this.#plans.set(shelved.planId, { shelved, madeAtMs: this.#clock.monotonicMs() });
-    for (const [planId] of this.#plans) {
-      if (this.#plans.size <= MAX_PLANS) break;
-      this.#plans.delete(planId);
-    }
+    dropOldest(this.#plans, MAX_PLANS);
     return shelved;
   }
 

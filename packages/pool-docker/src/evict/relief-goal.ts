@@ -1,5 +1,9 @@
 import { type Clock, PoolError } from "@continuum/broker-core";
-import type { DetectedMeasurement, DockerMeasurement } from "../probe/docker-measurement.js";
+import {
+  type DetectedMeasurement,
+  type DockerMeasurement,
+  requireDetected,
+} from "../probe/docker-measurement.js";
 
 /** What the goal is measured with. */
 export interface ReliefGoalOptions {
@@ -95,9 +99,7 @@ export class ReliefGoal {
 }
 
 function requireFresh(measurement: DockerMeasurement): DetectedMeasurement {
-  if (measurement.kind !== "detected") {
-    throw new PoolError("notFound", `Docker's disk can't be measured: ${measurement.reason}`);
-  }
-  if (measurement.stale) throw new PoolError("timeout", "Docker's disk can't be measured now: it hangs");
-  return measurement;
+  const detected = requireDetected(measurement);
+  if (detected.stale) throw new PoolError("timeout", "Docker's disk can't be measured now: it hangs");
+  return detected;
 }

@@ -7,7 +7,8 @@ import { type LedgerEntry, MemoryLedger } from "../journal/eviction-ledger.js";
 import type { DockerMeasurement } from "../probe/docker-measurement.js";
 import { EvictionRecord } from "./eviction-record.js";
 import type { RestoringEngine } from "./restore-image.js";
-import { toLostEntries, undoEviction } from "./undo-eviction.js";
+import { toLostEntries } from "./lost-entries.js";
+import { undoEviction } from "./undo-eviction.js";
 
 const line = (id: string, given: Partial<LedgerEntry> = {}): LedgerEntry => ({
   sequence: 1,

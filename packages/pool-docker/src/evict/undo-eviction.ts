@@ -20,14 +20,6 @@ export interface UndoOptions {
   readonly onOutcome: (outcome: DockerUndoOutcome) => void;
 }
 
-/** Of some lines of the ledger, the last one of each thing that may be gone: deleted, or nobody knows. */
-export function toLostEntries(lines: readonly LedgerEntry[]): readonly LedgerEntry[] {
-  const last = new Map<string, LedgerEntry>();
-  const inOrder = [...lines].sort((a, b) => a.sequence - b.sequence);
-  for (const line of inOrder) last.set(`${line.kind} ${line.id}`, line);
-  return [...last.values()].filter(({ outcome }) => outcome !== "kept");
-}
-
 /** Brings back what was evicted, one after the other; says of each what became of it. */
 export async function undoEviction(
   options: UndoOptions,

@@ -1,3 +1,4 @@
+import { dropOldest } from "../drop-oldest.js";
 import type { ImageUse, UseHistory } from "./image-use.js";
 
 /** Uses that are remembered of one image, and how far apart they must be to count as several. */
@@ -63,9 +64,7 @@ export class UseBook {
     if (!this.#uses.has(id)) return;
     this.#gone.delete(id);
     this.#gone.add(id);
-    for (const oldest of this.#gone) {
-      if (this.#gone.size <= MAX_GONE) break;
-      this.#gone.delete(oldest);
+    for (const oldest of dropOldest(this.#gone, MAX_GONE)) {
       this.#uses.delete(oldest);
       this.#changed.delete(oldest);
       this.#removed.add(oldest);

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { silentLog } from "../docker-log.js";
 import type { EngineEvent } from "../engine/engine-events.js";
-import { type JournalEngine, UseJournal } from "./use-journal.js";
+import type { JournalEngine } from "./journal-engine.js";
+import { UseJournal } from "./use-journal.js";
 import { MemoryUseStore } from "./use-store.js";
 
 const HOUR = 3_600_000;
@@ -214,6 +215,16 @@ describe("the journal of uses", () => {
     expect(journal.history().get("b")?.useCount).toBe(0);
   });
 
+  it("counts nothing for what was there before, and is gone", async () => {
+    engine.images_.delete("a");
+    engine.emit("image", "delete", "a");
+    engine.images_.set("child", { tags: ["child:1"], layers: ["l-a", "l-own"] });
+    engine.emit("image", "tag", "child");
+    await flushed();
+    expect(journal.history().get("child")?.useCount).toBe(1);
+    expect(journal.history().get("a")?.useCount).toBe(0);
+  });
+
   it("bursts count once among the recent uses, and the last of them is the last use", async () => {
     for (let i = 0; i < 10; i++) {
       engine.emit("image", "tag", "a");
@@ -247,6 +258,52 @@ describe("the journal of uses", () => {
     await restart();
     expect(journal.history().get("a")?.unwatchedUntilMs).toBe(clock.nowMs());
     expect(journal.status()).toMatchObject({ gapCount: 1, lastGapUntilMs: clock.nowMs() });
+  });
+
+  it.each(["the engine breaks off", "the core restarts"])(
+    "still says so when %s before it has taken stock",
+    async (what) => {
+      engine.emit("image", "tag", "a");
+      await flushed();
+      engine.restart();
+      const images = engine.images.bind(engine);
+      engine.images = () => new Promise(() => undefined);
+      await clock.advance(HOUR);
+      await flushed();
+      engine.emit("image", "tag", "a");
+      await flushed();
+      expect(journal.status().watching).toBe(false);
+      engine.images = images;
+      if (what === "the core restarts") await restart();
+      else {
+        engine.breakOff();
+        await flushed();
+        await clock.advance(60_000);
+        await flushed();
+      }
+      expect(journal.status()).toMatchObject({ watching: true, gapCount: 1 });
+      expect(journal.history().get("b")?.unwatchedUntilMs).toBeGreaterThan(1_700_000_000_000);
+      expect(journal.history().get("a")?.useCount).toBe(2);
+    },
+  );
+
+  it("says so when an event can't be understood, once for a storm of them", async () => {
+    engine.containerInspect = () => Promise.reject(new PoolError("failed", "500"));
+    await clock.advance(HOUR);
+    for (let i = 0; i < 20; i++) engine.emit("container", "start", `c${i}`, { image: "a:1" });
+    await flushed();
+    expect(journal.history().get("a")?.unwatchedUntilMs).toBeGreaterThanOrEqual(clock.nowMs());
+    const first = journal.status();
+    expect(first).toMatchObject({ watching: true, gapCount: 1 });
+    expect(first.lastGapUntilMs).toBeGreaterThanOrEqual(clock.nowMs());
+    expect(first.watchedSinceMs).toBe(first.lastGapUntilMs);
+    await clock.advance(HOUR);
+    engine.emit("container", "start", "late", { image: "a:1" });
+    await flushed();
+    expect(journal.history().get("b")?.unwatchedUntilMs).toBeGreaterThanOrEqual(clock.nowMs());
+    expect(journal.status().gapCount).toBe(2);
+    await restart();
+    expect(journal.status().gapCount).toBe(2);
   });
 
   it("learns from containers when they ran while nobody watched", async () => {

@@ -1,17 +1,17 @@
 import { type Clock, PoolError } from "@continuum/broker-core";
 import type { DockerLog } from "../docker-log.js";
+import { dropOldest } from "../drop-oldest.js";
 import type { EngineEvent } from "../engine/engine-events.js";
-import type { UseHistory } from "./image-use.js";
 import { isQuarantineTag } from "../evict/quarantine.js";
-import { UseBook } from "./use-book.js";
+import { BaseIndex } from "./base-index.js";
+import type { UseHistory } from "./image-use.js";
+import type { JournalEngine } from "./journal-engine.js";
+import type { UseBook } from "./use-book.js";
+import { UseKeeper } from "./use-keeper.js";
 import type { JournalMarker, UseStore } from "./use-store.js";
 
 /** The engine remembers so many events; a replay of as many may have lost some. */
 const REPLAY_LIMIT = 256;
-/** Changes are written down no later than this. */
-const FLUSH_MS = 1_000;
-/** A store that couldn't be written is tried again after this. */
-const RETRY_FLUSH_MS = 5_000;
 const RECONNECT_FIRST_MS = 1_000;
 const RECONNECT_MAX_MS = 60_000;
 const INSPECT_AT_ONCE = 4;
@@ -20,35 +20,11 @@ const MAX_PENDING = 2_000;
 const MAX_CONTAINERS = 20_000;
 /** So many events are known again when the engine repeats them. */
 const MAX_REMEMBERED = 2 * REPLAY_LIMIT;
-/** Layers of more images aren't asked for, to know what was built on what. */
-const MAX_LAYERED = 20_000;
+/** Events that are missed count as missed until so much later: of a storm of them not each marks every image. */
+const MISSED_MS = 1_000;
 
 const CONTAINER_USES = new Set(["create", "start", "die", "exec_start", "restart", "unpause"]);
 const IMAGE_USES = new Set(["pull", "load", "tag", "create", "import"]);
-
-/** What the journal needs of an engine. */
-export interface JournalEngine {
-  events(options: {
-    readonly sinceMs?: number | null;
-    readonly signal: AbortSignal;
-  }): Promise<AsyncIterable<EngineEvent>>;
-  containers(signal?: AbortSignal): Promise<readonly { readonly Id: string; readonly ImageID: string }[]>;
-  containerInspect(
-    id: string,
-    signal?: AbortSignal,
-  ): Promise<{
-    readonly Image: string;
-    readonly State: { readonly StartedAt: number | null; readonly FinishedAt: number | null };
-  }>;
-  images(signal?: AbortSignal): Promise<readonly { readonly Id: string }[]>;
-  imageInspect(
-    image: string,
-    signal?: AbortSignal,
-  ): Promise<{
-    readonly Id: string;
-    readonly RootFS?: { readonly Layers?: readonly string[] | null | undefined } | null | undefined;
-  }>;
-}
 
 /** What the journal works with. */
 export interface UseJournalOptions {
@@ -90,33 +66,23 @@ export interface JournalStatus {
  */
 export class UseJournal {
   readonly #options: UseJournalOptions;
+  readonly #keeper: UseKeeper;
   readonly #book: UseBook;
   readonly #closed = new AbortController();
   readonly #containers = new Map<string, string>();
   readonly #remembered = new Set<string>();
-  readonly #bases = new Map<string, string[]>();
-  #layered = new Set<string>();
-  #marker: JournalMarker | null;
-  #isMarkerDirty = false;
+  readonly #bases = new BaseIndex();
   #pending = 0;
+  #missedUntilMs = 0;
   #isWatching = false;
   #engineProblem: string | null = null;
-  #storeProblem: string | null = null;
   #running: Promise<void> | null = null;
-  #cancelFlush: (() => void) | null = null;
   #wake: () => void = () => undefined;
 
   constructor(options: UseJournalOptions) {
     this.#options = options;
-    let loaded: ReturnType<UseStore["load"]> = { uses: new Map(), marker: null };
-    try {
-      loaded = options.store.load();
-    } catch (error) {
-      if (!(error instanceof PoolError)) throw error;
-      this.#storeProblem = error.message;
-    }
-    this.#book = new UseBook(loaded.uses);
-    this.#marker = loaded.marker;
+    this.#keeper = new UseKeeper(options.store, options.clock);
+    this.#book = this.#keeper.book;
   }
 
   /** The uses as they are known now. */
@@ -127,11 +93,11 @@ export class UseJournal {
   status(): JournalStatus {
     return {
       watching: this.#isWatching,
-      watchedSinceMs: this.#isWatching ? (this.#marker?.watchedSinceMs ?? null) : null,
-      gapCount: this.#marker?.gapCount ?? 0,
-      lastGapUntilMs: this.#marker?.lastGapUntilMs ?? null,
+      watchedSinceMs: this.#isWatching ? (this.#keeper.marker?.watchedSinceMs ?? null) : null,
+      gapCount: this.#keeper.marker?.gapCount ?? 0,
+      lastGapUntilMs: this.#keeper.marker?.lastGapUntilMs ?? null,
       imageCount: this.#book.size,
-      problem: this.#engineProblem ?? this.#storeProblem,
+      problem: this.#engineProblem ?? this.#keeper.problem,
     };
   }
 
@@ -142,7 +108,7 @@ export class UseJournal {
 
   /** Takes note of the layers of images, which others have asked for anyway: a build uses what it builds on. */
   noteLayers(images: readonly { readonly id: string; readonly layers: readonly string[] }[]): void {
-    for (const { id, layers } of images) this.#noteBase(id, layers);
+    for (const { id, layers } of images) this.#bases.add(id, layers);
   }
 
   /** Ends the following and writes down what isn't yet. */
@@ -150,9 +116,7 @@ export class UseJournal {
     this.#closed.abort(new PoolError("aborted", "the journal was closed"));
     this.#wake();
     await this.#running;
-    this.#cancelFlush?.();
-    this.#flush();
-    this.#cancelFlush?.();
+    this.#keeper.close();
   }
 
   async #run(): Promise<void> {
@@ -186,7 +150,7 @@ export class UseJournal {
     const { id: engineId, engine } = located;
     const abort = new AbortController();
     const signal = AbortSignal.any([abort.signal, this.#closed.signal]);
-    const before = this.#marker;
+    const before = this.#keeper.marker;
     const marker = before?.engineId === engineId ? before : null;
     const last = marker?.lastEvent ?? null;
     try {
@@ -205,15 +169,18 @@ export class UseJournal {
       for (const each of [reading, listing]) each.catch(() => undefined);
       const ids = await Promise.race([listing, reading]);
       // The very last event that was seen is among the repeated ones, and they are not cut off: nothing was missed.
-      const isCovered = marker !== null && replay.hasLast && replay.count < REPLAY_LIMIT;
+      const isSettled = marker !== null && marker.isUnsettled !== true;
+      const isCovered = isSettled && replay.hasLast && replay.count < REPLAY_LIMIT;
       if (!isCovered) this.#book.gap(ids, subscribedMs, clock.nowMs());
-      const isFirst = before === null;
-      this.#setMarker({
+      // What was missed meanwhile stands in it already.
+      const now = this.#keeper.marker;
+      const watchedSinceMs = Math.max(subscribedMs, this.#missedUntilMs);
+      this.#keeper.setMarker({
         engineId,
-        lastEvent: this.#marker?.engineId === engineId ? this.#marker.lastEvent : null,
-        watchedSinceMs: isCovered ? marker.watchedSinceMs : subscribedMs,
-        gapCount: (before?.gapCount ?? 0) + (isCovered || isFirst ? 0 : 1),
-        lastGapUntilMs: isCovered ? marker.lastGapUntilMs : subscribedMs,
+        lastEvent: now?.engineId === engineId ? now.lastEvent : null,
+        watchedSinceMs: isCovered ? (now ?? marker).watchedSinceMs : watchedSinceMs,
+        gapCount: (now?.gapCount ?? 0) + (isCovered || before === null ? 0 : 1),
+        lastGapUntilMs: isCovered ? (now ?? marker).lastGapUntilMs : watchedSinceMs,
       });
       this.#engineProblem = null;
       this.#isWatching = true;
@@ -228,14 +195,17 @@ export class UseJournal {
     { engine, engineId, last, onEvent, signal }: EventReading,
   ): Promise<never> {
     for await (const event of events) {
+      signal.throwIfAborted();
       onEvent(event);
       // Repeated ones were counted before.
       const isOld = last !== null && BigInt(event.timeNano) <= BigInt(last.timeNano);
       if (isOld || this.#isKnown(event)) continue;
-      this.#setMarker({
-        ...(this.#marker ?? { watchedSinceMs: event.atMs, gapCount: 0, lastGapUntilMs: null }),
+      this.#keeper.setMarker({
+        ...(this.#keeper.marker ?? { watchedSinceMs: event.atMs, gapCount: 0, lastGapUntilMs: null }),
         engineId,
         lastEvent: { timeNano: event.timeNano, id: event.id },
+        // Whoever begins after a break now must not take this event for a sign that nothing was missed.
+        ...(this.#isWatching ? {} : { isUnsettled: true }),
       });
       this.#take(event, engine, signal);
     }
@@ -247,7 +217,8 @@ export class UseJournal {
     const { type, action, id, atMs } = event;
     if (type === "image" && action === "delete") {
       this.#book.remove(id);
-      this.#scheduleFlush();
+      this.#bases.remove(id);
+      this.#keeper.touch();
       return;
     }
     if (type === "container" && action === "destroy") this.#containers.delete(id);
@@ -261,8 +232,7 @@ export class UseJournal {
       return;
     }
     if (this.#pending >= MAX_PENDING) {
-      // More than can be understood: whatever is here may have been meant.
-      this.#book.gap(this.#book.history.keys(), this.#options.clock.nowMs(), this.#options.clock.nowMs());
+      this.#noteMissed();
       return;
     }
     this.#pending++;
@@ -270,11 +240,28 @@ export class UseJournal {
       .catch((error: unknown) => {
         if (signal.aborted) return;
         this.#options.log.debug({ err: error }, "an event of the engine couldn't be understood");
-        this.#book.gap(this.#book.history.keys(), this.#options.clock.nowMs(), this.#options.clock.nowMs());
+        this.#noteMissed();
       })
       .finally(() => {
         this.#pending--;
       });
+  }
+
+  /** An event can't be understood, or there are too many: whatever is here may have been meant. */
+  #noteMissed(): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs < this.#missedUntilMs) return;
+    this.#missedUntilMs = nowMs + MISSED_MS;
+    this.#book.gap(this.#book.history.keys(), this.#missedUntilMs, nowMs);
+    this.#keeper.touch();
+    const { marker } = this.#keeper;
+    if (marker === null) return;
+    this.#keeper.setMarker({
+      ...marker,
+      gapCount: marker.gapCount + 1,
+      watchedSinceMs: this.#missedUntilMs,
+      lastGapUntilMs: this.#missedUntilMs,
+    });
   }
 
   /** Finds out which image an event is about: it may carry the user's words for it. */
@@ -299,8 +286,12 @@ export class UseJournal {
       this.#use(Id, atMs);
       const layers = RootFS?.Layers ?? [];
       // What was just built or pulled on top of others: they were used by it.
-      if (isNew) for (const base of this.#basesOf(Id, layers)) this.#use(base, atMs);
-      this.#noteBase(Id, layers);
+      if (isNew) {
+        for (const base of this.#bases.basesOf(Id, layers)) {
+          if (this.#book.history.has(base)) this.#use(base, atMs);
+        }
+      }
+      this.#bases.add(Id, layers);
     } catch (error) {
       // Gone by now: there is nothing left whose use could matter.
       if (!(error instanceof PoolError && error.code === "notFound")) throw error;
@@ -314,6 +305,7 @@ export class UseJournal {
     const nowMs = this.#options.clock.nowMs();
     const ids = new Set(images.map(({ Id }) => Id));
     this.#book.keepOnly(ids, nowMs);
+    this.#bases.keepOnly(ids);
     const queue = [...containers];
     const work = async (): Promise<void> => {
       for (let each = queue.shift(); each !== undefined; each = queue.shift()) {
@@ -329,16 +321,16 @@ export class UseJournal {
       }
     };
     await Promise.all(Array.from({ length: INSPECT_AT_ONCE }, work));
-    this.#scheduleFlush();
+    this.#keeper.touch();
     return ids;
   }
 
   /** Learns in the background what the images here are made of, to know the bases of what is built later. */
   async #askLayers(engine: JournalEngine, ids: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
     for (const id of ids) {
-      if (this.#layered.has(id) || this.#layered.size >= MAX_LAYERED) continue;
+      if (!this.#bases.wants(id)) continue;
       try {
-        this.#noteBase(id, (await engine.imageInspect(id, signal)).RootFS?.Layers ?? []);
+        this.#bases.add(id, (await engine.imageInspect(id, signal)).RootFS?.Layers ?? []);
       } catch (error) {
         if (!(error instanceof PoolError) || error.code === "unreachable" || error.code === "aborted")
           throw error;
@@ -346,33 +338,14 @@ export class UseJournal {
     }
   }
 
-  #noteBase(id: string, layers: readonly string[]): void {
-    if (layers.length === 0 || this.#layered.has(id) || this.#layered.size >= MAX_LAYERED) return;
-    this.#layered.add(id);
-    const chain = layers.join(" ");
-    const there = this.#bases.get(chain);
-    if (there === undefined) this.#bases.set(chain, [id]);
-    else there.push(id);
-  }
-
-  #basesOf(id: string, layers: readonly string[]): readonly string[] {
-    return layers.flatMap((_layer, i) => {
-      const below = this.#bases.get(layers.slice(0, i + 1).join(" ")) ?? [];
-      return below.filter((each) => each !== id && this.#book.history.has(each));
-    });
-  }
-
   #use(imageId: string, atMs: number): void {
     this.#book.use(imageId, atMs, this.#options.clock.nowMs());
-    this.#scheduleFlush();
+    this.#keeper.touch();
   }
 
   #rememberContainer(id: string, imageId: string): void {
     this.#containers.set(id, imageId);
-    for (const oldest of this.#containers.keys()) {
-      if (this.#containers.size <= MAX_CONTAINERS) break;
-      this.#containers.delete(oldest);
-    }
+    dropOldest(this.#containers, MAX_CONTAINERS);
   }
 
   /** Whether an event was seen before: replays repeat some. */
@@ -380,43 +353,8 @@ export class UseJournal {
     const key = `${timeNano} ${id} ${action}`;
     if (this.#remembered.has(key)) return true;
     this.#remembered.add(key);
-    for (const oldest of this.#remembered) {
-      if (this.#remembered.size <= MAX_REMEMBERED) break;
-      this.#remembered.delete(oldest);
-    }
+    dropOldest(this.#remembered, MAX_REMEMBERED);
     return false;
-  }
-
-  #setMarker(marker: JournalMarker): void {
-    this.#marker = marker;
-    this.#isMarkerDirty = true;
-    this.#scheduleFlush();
-  }
-
-  #scheduleFlush(afterMs = FLUSH_MS): void {
-    if (this.#cancelFlush !== null || this.#isClosed()) return;
-    this.#cancelFlush = this.#options.clock.setTimeout(() => {
-      this.#cancelFlush = null;
-      this.#flush();
-    }, afterMs);
-  }
-
-  #flush(): void {
-    const marker = this.#marker;
-    if (marker === null || !(this.#book.isDirty || this.#isMarkerDirty)) return;
-    const changes = this.#book.takeChanges();
-    this.#isMarkerDirty = false;
-    try {
-      this.#options.store.save(changes.changed, changes.removed, marker);
-      this.#storeProblem = null;
-    } catch (error) {
-      if (!(error instanceof PoolError)) throw error;
-      // Kept in memory until it can be written.
-      this.#storeProblem = error.message;
-      this.#book.putBack(changes);
-      this.#isMarkerDirty = true;
-      this.#scheduleFlush(RETRY_FLUSH_MS);
-    }
   }
 
   async #sleep(ms: number): Promise<void> {

@@ -10,6 +10,8 @@ export interface JournalMarker {
   readonly watchedSinceMs: number;
   readonly gapCount: number;
   readonly lastGapUntilMs: number | null;
+  /** Events were taken before it was known whether others had been missed: what was unseen isn't said yet. */
+  readonly isUnsettled?: boolean;
 }
 
 /** Where the uses of images are remembered. */

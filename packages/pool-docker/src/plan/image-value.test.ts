@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expectedUseRate, lossRate, type ValueContext } from "./image-value.js";
-import { DAY, image, NOW, used } from "./plan-fixtures.js";
+import { DAY, image, NOW, used } from "../testing/plan-fixtures.js";
 
 const context: ValueContext = { use: undefined, isSuperseded: false, isRecoverable: true, nowMs: NOW };
 const some = image("some", { arrivedAtMs: NOW - 40 * DAY });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { keepReasonOfImage, toHeldNames } from "./keep-reasons.js";
-import { DAY, image, NOW, used } from "./plan-fixtures.js";
+import { DAY, image, NOW, used } from "../testing/plan-fixtures.js";
 
 const policy = {
   name: "standard",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { InventoryImage } from "./docker-inventory.js";
-import { container, DAY, ids, image, keptBy, NOW, plan, record, used } from "./plan-fixtures.js";
+import { container, DAY, ids, image, keptBy, NOW, plan, record, used } from "../testing/plan-fixtures.js";
 
 describe("what stays", () => {
   it.each([

@@ -4,7 +4,7 @@ import type { ImageUse } from "../journal/image-use.js";
 import type { InventoryImage } from "./docker-inventory.js";
 import type { EvictionPlan, PlanEntry } from "./eviction-plan.js";
 import { EVICTION_POLICY_NAMES } from "./eviction-policy.js";
-import { ALL, type Asked, container, DAY, image, NOW, plan, record, used } from "./plan-fixtures.js";
+import { ALL, type Asked, container, DAY, image, NOW, plan, record, used } from "../testing/plan-fixtures.js";
 
 const STATES = ["running", "exited", "exited", "created", "paused", ""];
 

@@ -1,4 +1,10 @@
-import { type BindingPressure, type InodeUse, toBindingPressure, toPressure } from "@continuum/broker-core";
+import {
+  type BindingPressure,
+  type InodeUse,
+  PoolError,
+  toBindingPressure,
+  toPressure,
+} from "@continuum/broker-core";
 import type { DockerDiskReading, DockerTierProbe, DockerTierStats } from "@continuum/wire-types";
 
 /** Docker's storage at one moment: all that is said about the tier derives from one of these. */
@@ -29,6 +35,12 @@ export type DockerMeasurement =
 
 /** A measurement that has figures. */
 export type DetectedMeasurement = Extract<DockerMeasurement, { kind: "detected" }>;
+
+/** A measurement that must have figures: throws a PoolError `notFound` with the reason when it has none. */
+export function requireDetected(measurement: DockerMeasurement): DetectedMeasurement {
+  if (measurement.kind === "detected") return measurement;
+  throw new PoolError("notFound", `Docker's disk can't be measured: ${measurement.reason}`);
+}
 
 /** The contract's figures of a measurement; all 0 for what isn't there. */
 export function toDockerTierStats(measurement: DockerMeasurement): DockerTierStats {

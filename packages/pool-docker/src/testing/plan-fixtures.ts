@@ -1,8 +1,8 @@
 import type { ImageUse } from "../journal/image-use.js";
-import type { InventoryCacheRecord, InventoryContainer, InventoryImage } from "./docker-inventory.js";
-import type { EvictionPlan } from "./eviction-plan.js";
-import type { EvictionPolicy } from "./eviction-policy.js";
-import { planEviction } from "./plan-eviction.js";
+import type { InventoryCacheRecord, InventoryContainer, InventoryImage } from "../plan/docker-inventory.js";
+import type { EvictionPlan } from "../plan/eviction-plan.js";
+import type { EvictionPolicy } from "../plan/eviction-policy.js";
+import { planEviction } from "../plan/plan-eviction.js";
 
 /** The time at which tests plan. */
 export const NOW = 1_700_000_000_000;
