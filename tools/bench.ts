@@ -2,11 +2,13 @@
 import { benchDecode } from "./bench/decode-bench.js";
 import { benchDockerReading, benchDockerRelief } from "./bench/docker-relief-bench.js";
 import { benchGenerate } from "./bench/generate-bench.js";
+import { benchMemoryPool } from "./bench/memory-pool-bench.js";
 import { benchPlan } from "./bench/plan-bench.js";
 
 const benches: Readonly<Record<string, () => string | Promise<string>>> = {
   decode: benchDecode,
   generate: benchGenerate,
+  "memory-pool": benchMemoryPool,
   plan: () => benchPlan(),
   relief: benchDockerRelief,
   reading: benchDockerReading,

@@ -50,6 +50,21 @@ createDockerPool({ dockerHost: null, evict: "everything", minAgeMs: 0, clock: sy
 `,
   ],
   [
+    "@continuum/pool-memory",
+    `import type { ResourcePool } from "@continuum/broker-core";
+import { MemoryPagedPool, type Pin } from "@continuum/pool-memory";
+import type { PoolStats } from "@continuum/wire-types";
+
+export const pool = new MemoryPagedPool<string, Uint8Array>({ name: "pages", capacityBytes: 1024, sizeOf: (page) => page.byteLength });
+export const port: ResourcePool = pool;
+export const stats: PoolStats = pool.stats();
+export const page: Promise<Uint8Array> = pool.get("a", () => new Uint8Array(1));
+export const pin: Pin<Uint8Array> | null = pool.pin("a");
+// @ts-expect-error Another kind of value; when this compiles, the types are lost.
+pool.put("a", "text");
+`,
+  ],
+  [
     "@continuum/ipc-client",
     `import { connectCore, ConnectionError, type RustCoreIPCClient } from "@continuum/ipc-client";
 import { ScriptedPeer } from "@continuum/ipc-client/testing";

@@ -16,6 +16,7 @@ export interface PoolCounters {
  * `capacityBytes: 0` with `detected: false` means "not under management": such a pool is neither alerted nor acted on.
  * `pressure` is `usedBytes / capacityBytes`, never clamped, 0 when the capacity is 0.
  * `inodes` stands beside the bytes where the pool is a filesystem that can run out of them: the higher pressure counts.
+ * `reclaimableBytes` is what the pool itself could free now, pins and rules considered; null or absent where unknown.
  * `stale` says that this is an earlier reading, given again because a new one couldn't be had: nothing is evicted on it.
  */
 export interface PoolReading {
@@ -25,6 +26,7 @@ export interface PoolReading {
   readonly usedBytes: number;
   readonly pressure: number;
   readonly inodes?: InodeUse | null;
+  readonly reclaimableBytes?: number | null;
   readonly stale: boolean;
   readonly counters: PoolCounters;
 }
