@@ -32,6 +32,7 @@ describe("npm run conformance", () => {
     expect(stdout).toBe(
       "ok      framing/one request, one reply\nok      requests/no JSON\n2 passed, 0 failed\n",
     );
+    expect(await readFile(join(import.meta.dirname, "../README.md"), "utf8")).toContain(stdout);
     expect(code).toBe(0);
   }, 60_000);
 
