@@ -141,7 +141,7 @@ export class CoreClient implements CommandCaller {
 
   /** Closes the connection for good: requests fail with `closed`, streams end. Resolves when nothing is left open. */
   async close(): Promise<void> {
-    this.#events.endAll(null);
+    this.#events.close();
     await this.#link.close();
     this.#deadlines.clear();
     this.#keepAlive.close();

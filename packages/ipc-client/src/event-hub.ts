@@ -29,9 +29,11 @@ export class EventHub {
   /** Those who were subscribed when the connection broke, and haven't been told yet. */
   readonly #interrupted = new Set<Subscriber>();
 
+  #isClosed = false;
+
   constructor(private readonly port: EventHubPort) {}
 
-  /** Opens a stream; it is subscribed as soon as there is a connection. */
+  /** Opens a stream; it is subscribed as soon as there is a connection, and fails with `closed` once the hub is. */
   open<E extends EventName>(name: E, options: EventStreamOptions): EventStream<CoreEvents[E]> {
     const stream = new EventStream<CoreEvents[E]>(options, () => this.#remove(name, subscriber));
     const subscriber: Subscriber = {
@@ -39,7 +41,8 @@ export class EventHub {
       gap: () => stream.gap({ reason: "reconnected" }),
       end: (error) => stream.end(error),
     };
-    if (!stream.isEnded) this.#add(name, subscriber);
+    if (this.#isClosed) stream.end(new ConnectionError("closed", "the client was closed"));
+    else if (!stream.isEnded) this.#add(name, subscriber);
     return stream;
   }
 
@@ -72,6 +75,12 @@ export class EventHub {
   /** Ends every stream, with the error if there is one. */
   endAll(error: Error | null): void {
     for (const subscriber of this.#all()) subscriber.end(error);
+  }
+
+  /** Ends every stream for good: the client is closed. */
+  close(): void {
+    this.#isClosed = true;
+    this.endAll(null);
   }
 
   #of(name: EventName): Subscriber[] {

@@ -33,6 +33,12 @@ describe("events", () => {
     expect(await second.next()).toEqual({ done: true, value: undefined });
   });
 
+  it("fails at once on a client that is closed", async () => {
+    const client = new RustCoreIPCClient({ url: "/nonexistent/core.sock" });
+    await client.close();
+    await expect(client.events("pressure-alert").next()).rejects.toMatchObject({ code: "closed" });
+  });
+
   it("survives a restart, subscribes again, and says that something may be missing", async () => {
     await using peer = await ScriptedPeer.start();
     await using client = new RustCoreIPCClient({ url: peer.path });

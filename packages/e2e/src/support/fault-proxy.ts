@@ -98,7 +98,10 @@ export class FaultProxy implements AsyncDisposable {
     });
     from.on("close", () => {
       // After what is still to be written, as the kernel would.
-      last = last.then(() => void (from.errored === null ? to.end() : to.destroy()));
+      last = last.then(() => {
+        if (from.errored === null) to.end();
+        else to.destroy();
+      });
     });
   }
 

@@ -107,8 +107,9 @@ function judge(
       if (n !== null && times === 0) violations.push(`call ${n} was answered, not executed`);
       continue;
     }
-    if (!(error instanceof ConnectionError)) violations.push(`call ${String(n)} ended in ${String(error)}`);
-    else if (error.code === "timeout") violations.push(`call ${String(n)} was lost`);
+    if (!(error instanceof ConnectionError)) {
+      violations.push(`call ${String(n)} ended in ${error instanceof Error ? error.message : "no error"}`);
+    } else if (error.code === "timeout") violations.push(`call ${String(n)} was lost`);
     else if (n !== null && times > 0 && !error.mayHaveExecuted)
       violations.push(`call ${n} was executed, and denied`);
     if (n === null) idempotentFailed += 1;
