@@ -65,6 +65,19 @@ pool.put("a", "text");
 `,
   ],
   [
+    "@continuum/pool-directory",
+    `import type { ResourcePool } from "@continuum/broker-core";
+import { CacheRootError, type CacheStatus, DirectoryCachePool } from "@continuum/pool-directory";
+
+export const pool = new DirectoryCachePool({ name: "cache-models", root: "/srv/models", maxBytes: null, evict: "off", minAgeMs: 0 });
+export const port: ResourcePool = pool;
+export const status = (signal: AbortSignal): Promise<CacheStatus> => pool.status(signal);
+export const isUsage = (error: unknown): boolean => error instanceof CacheRootError;
+// @ts-expect-error No such mode; when this compiles, the types are lost.
+new DirectoryCachePool({ name: "cache", root: "/srv", maxBytes: null, evict: "all", minAgeMs: 0 });
+`,
+  ],
+  [
     "@continuum/ipc-client",
     `import { connectCore, ConnectionError, type RustCoreIPCClient } from "@continuum/ipc-client";
 import { ScriptedPeer } from "@continuum/ipc-client/testing";

@@ -1,0 +1,50 @@
+import { opendir } from "node:fs/promises";
+import { join } from "node:path";
+import type { CacheEntry } from "./cache-entry.js";
+import { type CacheScan, type ScanOptions, TRASH_PREFIX } from "./cache-scan.js";
+import { KEEP_FILE } from "./keep-patterns.js";
+import { noFigures, statIfThere, type TreeFigures, TreeWalk } from "./walk-tree.js";
+
+/** Scans a cache whose first-level children are its entries, each a file or a directory. */
+export async function scanPlain(root: string, { only, ...options }: ScanOptions): Promise<CacheScan> {
+  const walk = new TreeWalk(options);
+  const found: {
+    readonly name: string;
+    readonly kind: CacheEntry["kind"];
+    readonly figures: TreeFigures;
+    keep: string | null;
+  }[] = [];
+  const rootKept = (await statIfThere(join(root, KEEP_FILE))) !== null;
+  for await (const child of await opendir(root)) {
+    const { name } = child;
+    if (only !== undefined && name !== only) continue;
+    const figures = noFigures();
+    await walk.add(join(root, name), figures);
+    if (name.startsWith(TRASH_PREFIX) || name === KEEP_FILE || name === "CACHEDIR.TAG") continue;
+    // Gone meanwhile.
+    if (figures.fileCount === 0) continue;
+    let keep = rootKept ? `the cache has a ${KEEP_FILE}` : null;
+    if (child.isDirectory() && (await statIfThere(join(root, name, KEEP_FILE))) !== null) {
+      keep ??= `it has a ${KEEP_FILE}`;
+    }
+    if (!child.isDirectory() && !child.isFile()) keep ??= "it is neither a file nor a directory";
+    found.push({ name, kind: child.isDirectory() ? "directory" : "file", figures, keep });
+  }
+  walk.finish();
+  const entries = found.map(({ name, kind, figures, keep }): CacheEntry => ({
+    key: name,
+    kind,
+    paths: [name],
+    parts: [],
+    missingParts: [],
+    bytes: figures.bytes,
+    fileCount: figures.fileCount,
+    createdAtMs: figures.createdAtMs,
+    // A directory without a file has never been used.
+    lastUsedAtMs: figures.lastUsedAtMs === 0 ? figures.createdAtMs : figures.lastUsedAtMs,
+    keepReason: keep ?? figures.obstacle,
+    restore: null,
+    fingerprint: `${figures.fileCount}/${figures.bytes}/${figures.checksum}`,
+  }));
+  return { entries, totalBytes: walk.totalBytes, fileCount: walk.fileCount };
+}
