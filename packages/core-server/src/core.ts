@@ -3,6 +3,7 @@ import { createDockerPool, type DockerPool } from "@continuum/pool-docker";
 import type { AccessLevel, CommandName } from "@continuum/wire-types";
 import { type Logger, pino } from "pino";
 import type { CoreConfig } from "./config/core-config.js";
+import { createCachePools } from "./cache-pools.js";
 import { toErrorText } from "./error-text.js";
 import { formatEndpoint } from "./ipc/endpoint.js";
 import type { IpcLimits } from "./ipc/ipc-limits.js";
@@ -56,10 +57,14 @@ export interface Core {
   stop(): Promise<void>;
 }
 
-/** Builds a core; nothing is opened before `start`. Throws a CoreError `routes` if a command has no handler. */
+/**
+ * Builds a core; nothing is opened before `start`. Throws a CoreError `routes` if a command has no handler, `usage` for
+ * a cache directory that can't be watched.
+ */
 export function createCore(config: CoreConfig, options: CoreOptions = {}): Core {
   const { log = pino({ level: "silent" }), clock = systemClock } = options;
   const version = readVersion();
+  const cachePools = createCachePools(config, { clock, log });
   const state =
     options.dockerPool === undefined ? openState({ directory: config.stateDirectory, log }) : null;
   const dockerPool = options.dockerPool ?? createConfiguredPool(config, state, clock, log);
@@ -70,6 +75,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     onError: reportOnce(log, clock),
   });
   broker.register(dockerPool);
+  for (const pool of cachePools) broker.register(pool);
   const events = new EventBus(log);
 
   const health = createHealthModule({
@@ -122,7 +128,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     // Evictions are aborted at once, not after the requests: what they delete right now still takes a moment.
     await Promise.all([ipc.close(DRAIN_MS), broker.close()]);
     await runtime.stop();
-    await dockerPool.close();
+    await Promise.all([dockerPool, ...cachePools].map((pool) => pool.close()));
     state?.close();
     log.info("stopped");
   };
@@ -140,6 +146,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
         // The endpoint first: of two cores that start at once, the one that loses must not have touched a pool.
         await ipc.listen();
         await runtime.start();
+        for (const pool of cachePools) void pool.recover();
       } catch (error) {
         await stop();
         throw error;

@@ -7,6 +7,15 @@ export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "
 /** How much goes to the structured log. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** A directory that is watched as a cache. */
+export interface CacheDirectory {
+  /** Its pool is `cache-NAME`. */
+  readonly name: string;
+  readonly path: string;
+  /** Its budget; null: as much as its filesystem holds. */
+  readonly maxBytes: number | null;
+}
+
 /** Everything a core can be told, decoded and checked. */
 export interface CoreConfig {
   readonly endpoint: Endpoint;
@@ -31,6 +40,14 @@ export interface CoreConfig {
   readonly keepNewestPerRepository: number;
   /** How much a remote engine's disk holds, which its API doesn't say; null when nobody said. */
   readonly dockerCapacityBytes: number | null;
+  /** Model and package caches. */
+  readonly caches: readonly CacheDirectory[];
+  /** Whether anything in a cache may be deleted. */
+  readonly cacheEvict: "off" | "on";
+  /** Nothing in a cache that was used or changed later than so long ago is deleted. */
+  readonly cacheMinAgeMs: number;
+  /** Entries of caches that match one of these patterns are never deleted. */
+  readonly cacheKeep: readonly string[];
   /** Where the journal of uses and the ledger of evictions are kept. */
   readonly stateDirectory: string;
   /** Null: warn when the log goes to a terminal, info otherwise. */

@@ -39,6 +39,10 @@ export function resolveConfig(flags: RawFlags, env: Env): CoreConfig {
     keepReferences: resolve("keepReferences", flags, env).value,
     keepNewestPerRepository: resolve("keepNewestPerRepository", flags, env).value,
     dockerCapacityBytes: resolve("dockerCapacityBytes", flags, env).value,
+    caches: resolve("caches", flags, env).value,
+    cacheEvict: resolve("cacheEvict", flags, env).value,
+    cacheMinAgeMs: resolve("cacheMinAgeMs", flags, env).value,
+    cacheKeep: resolve("cacheKeep", flags, env).value,
     stateDirectory: resolve("stateDirectory", flags, env).value ?? defaultStateDirectory(env),
     logLevel: resolve("logLevel", flags, env).value,
   };

@@ -1,7 +1,9 @@
 import { DockerHostError, type EvictMode, parseDockerHost } from "@continuum/pool-docker";
 import { isAbsolute } from "node:path";
 import { parseDuration } from "./duration.js";
-import { LOG_LEVELS, type LogLevel } from "./core-config.js";
+import { type CacheDirectory, LOG_LEVELS, type LogLevel } from "./core-config.js";
+import { parseCacheDirectories } from "./cache-directories.js";
+import { parseSize } from "./size.js";
 
 /** One thing that can be set by a flag or by an environment variable. */
 export interface Setting<T> {
@@ -66,26 +68,6 @@ function parsePatterns(text: string): readonly string[] | null {
   const patterns = text.split(",").map((each) => each.trim());
   const areUsable = patterns.every((each) => /^[\w./:@*?-]+$/u.test(each));
   return areUsable && patterns.length <= MAX_PATTERNS ? patterns : null;
-}
-
-const SIZE_UNITS = {
-  "": 1,
-  k: 1e3,
-  m: 1e6,
-  g: 1e9,
-  t: 1e12,
-  ki: 2 ** 10,
-  mi: 2 ** 20,
-  gi: 2 ** 30,
-  ti: 2 ** 40,
-};
-
-/** Bytes of a size such as `500GB`, `64GiB` or plain bytes. */
-function parseSize(text: string): number | null {
-  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?$/iu.exec(text) ?? [];
-  if (number === undefined) return null;
-  const bytes = Math.round(Number(number) * SIZE_UNITS[unit.toLowerCase() as keyof typeof SIZE_UNITS]);
-  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null;
 }
 
 function parseDirectory(text: string): string | null {
@@ -229,6 +211,49 @@ export const SETTINGS = {
     defaultValue: null,
     defaultText: "unknown",
     parse: parseSize,
+  }),
+  caches: setting<readonly CacheDirectory[]>({
+    flag: "--cache-dir",
+    placeholder: "NAME=PATH@SIZE,...",
+    variable: "CONTINUUM_CACHE_DIRS",
+    description:
+      "model and package caches to watch, each with its budget (without one: its filesystem's capacity)",
+    expected:
+      "entries NAME=PATH or NAME=PATH@SIZE by commas, such as models=/home/me/.cache/huggingface/hub@200GB " +
+      "(NAME of a-z, 0-9, . _ and -, PATH absolute)",
+    defaultValue: [],
+    defaultText: "none",
+    parse: parseCacheDirectories,
+  }),
+  cacheEvict: setting<"off" | "on">({
+    flag: "--cache-evict",
+    placeholder: "MODE",
+    variable: "CONTINUUM_CACHE_EVICT",
+    description: "whether what was used least recently may be deleted from caches: off (only observe) or on",
+    expected: "off or on",
+    defaultValue: "off",
+    defaultText: "off",
+    parse: oneOf(["off", "on"]),
+  }),
+  cacheMinAgeMs: setting<number>({
+    flag: "--cache-min-age",
+    placeholder: "DURATION",
+    variable: "CONTINUUM_CACHE_MIN_AGE",
+    description: "delete nothing from caches that was used or changed later",
+    expected: "a duration such as 0s, 90m, 24h, 7d or 1h30m",
+    defaultValue: 604_800_000,
+    defaultText: "7d",
+    parse: parseDuration,
+  }),
+  cacheKeep: setting<readonly string[]>({
+    flag: "--cache-keep",
+    placeholder: "PATTERN,...",
+    variable: "CONTINUUM_CACHE_KEEP",
+    description: "never delete entries of caches whose path matches, * any text, ? one character",
+    expected: "paths within the cache with * and ?, by commas, such as 'models--org--base*,*-stable'",
+    defaultValue: [],
+    defaultText: "none",
+    parse: parsePatterns,
   }),
   stateDirectory: setting<string | null>({
     flag: "--state-dir",

@@ -35,6 +35,15 @@ describe("the first lines", () => {
     ]);
   });
 
+  it("name each cache, its budget and what may be deleted from it", () => {
+    const caches = "models=/srv/hub@200GB,pip=/srv/pip";
+    const config = resolveConfig({ evict: "standard", caches, cacheEvict: "on" }, {});
+    expect(bannerLines({ ...facts, config }).slice(3)).toEqual([
+      "tier cache-models: /srv/hub, up to 200.0 GB; eviction is on, nothing younger than 7d",
+      "tier cache-pip: /srv/pip, as much as its filesystem holds; eviction is on, nothing younger than 7d",
+    ]);
+  });
+
   it.each([
     [
       { kind: "notFound", path: "/var/run/docker.sock", reason: "no such file" } as const,

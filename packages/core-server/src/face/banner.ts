@@ -5,6 +5,7 @@ import {
   formatBytes,
   formatPercent,
 } from "@continuum/wire-types";
+import { CACHE_POOL_PREFIX } from "../cache-pools.js";
 import type { CoreConfig } from "../config/core-config.js";
 import { formatDuration } from "../config/duration.js";
 
@@ -27,12 +28,29 @@ export function bannerLines({ version, pid, endpoint, config, tier, pressure }: 
     tierLine(tier.stats, tier.probe, pressure),
     evictionLine(config),
     ...(config.evict === "off" ? [SWITCH_ON_HINT] : []),
+    ...cacheLines(config),
   ];
 }
 
 /** How to let the core delete. */
 export const SWITCH_ON_HINT =
   "to switch eviction on: --evict conservative (only what can be had again) or --evict standard, or CONTINUUM_EVICT";
+
+/** How to let the core delete from caches. */
+export const CACHE_SWITCH_ON_HINT =
+  "to let it delete from caches what was used least recently: --cache-evict on, or CONTINUUM_CACHE_EVICT";
+
+/** One line for each cache: what is watched, and what may be deleted. */
+function cacheLines({ caches, cacheEvict, cacheMinAgeMs }: CoreConfig): string[] {
+  const mode =
+    cacheEvict === "off"
+      ? "eviction is off"
+      : `eviction is on, nothing younger than ${formatDuration(cacheMinAgeMs)}`;
+  return caches.map(({ name, path, maxBytes }) => {
+    const budget = maxBytes === null ? "as much as its filesystem holds" : `up to ${formatBytes(maxBytes)}`;
+    return `tier ${CACHE_POOL_PREFIX}${name}: ${path}, ${budget}; ${mode}`;
+  });
+}
 
 /** One line for the Docker tier: where it is and how full, or what was tried. */
 function tierLine(stats: DockerTierStats, probe: DockerTierProbe, deciding: number | null): string {

@@ -46,7 +46,8 @@ const image = (expectedBytes: number | null): EvictedItem => ({
 });
 
 const MIN_AGE = { image: 0, container: 0, buildCache: 0 };
-const changeLines = () => new ChangeLines({ evict: "standard", minAgeMs: MIN_AGE });
+const CACHES = { cacheEvict: "off", cacheMinAgeMs: 604_800_000 } as const;
+const changeLines = () => new ChangeLines({ ...CACHES, evict: "standard", minAgeMs: MIN_AGE });
 
 describe("lines for a state", () => {
   it("tell a severity that changes, once, and nothing for one that doesn't", () => {
@@ -90,7 +91,7 @@ describe("lines for a relief", () => {
 
   it("tell what would be deleted and how to switch it on, where only observing", () => {
     const items = [image(1e9), image(2e9), { ...image(null), kind: "build cache" }];
-    const observing = new ChangeLines({ evict: "off", minAgeMs: MIN_AGE });
+    const observing = new ChangeLines({ ...CACHES, evict: "off", minAgeMs: MIN_AGE });
     expect(observing.onRelief({ alert: alert(), wouldDelete: items, shortfall: "off", error: null })).toEqual(
       [
         "📢 PressureAlert tier=docker severity=high pressure=0.92 freed=0B action=stuck",
@@ -101,14 +102,29 @@ describe("lines for a relief", () => {
   });
 
   it("tell where only observing that the minimum age would spare everything", () => {
-    const observing = new ChangeLines({ evict: "off", minAgeMs: { ...MIN_AGE, image: 86_400_000 } });
+    const observing = new ChangeLines({
+      ...CACHES,
+      evict: "off",
+      minAgeMs: { ...MIN_AGE, image: 86_400_000 },
+    });
     expect(observing.onRelief({ alert: alert(), wouldDelete: [], shortfall: "off", error: null })[1]).toBe(
       "hot and stuck: docker: eviction is off; it would find nothing unused older than 1d (--min-age) to delete",
     );
   });
 
+  it("tell of a cache by its own settings, whatever those of Docker are", () => {
+    const changes = new ChangeLines({ ...CACHES, evict: "standard", minAgeMs: MIN_AGE });
+    const hot = alert({ tierName: "cache-models" });
+    expect(changes.onRelief({ alert: hot, wouldDelete: [], shortfall: "off", error: null }).slice(1)).toEqual(
+      [
+        "hot and stuck: cache-models: eviction is off; it would find nothing unused older than 7d (--cache-min-age) to delete",
+        expect.stringContaining("--cache-evict on"),
+      ],
+    );
+  });
+
   it("tell what failed rather than guess what would be deleted", () => {
-    const observing = new ChangeLines({ evict: "off", minAgeMs: MIN_AGE });
+    const observing = new ChangeLines({ ...CACHES, evict: "off", minAgeMs: MIN_AGE });
     const error = new Error("no engine answers");
     expect(
       observing.onRelief({ alert: alert(), wouldDelete: [], shortfall: error.message, error }).slice(1),

@@ -9,7 +9,8 @@ import {
 } from "@continuum/wire-types";
 import type { CoreConfig } from "../config/core-config.js";
 import { formatDuration } from "../config/duration.js";
-import { SWITCH_ON_HINT } from "./banner.js";
+import { CACHE_POOL_PREFIX } from "../cache-pools.js";
+import { CACHE_SWITCH_ON_HINT, SWITCH_ON_HINT } from "./banner.js";
 
 /** What an eviction came to, as far as a line tells it. */
 export interface ReliefReport {
@@ -31,7 +32,9 @@ export class ChangeLines {
   readonly #stuck = new Map<string, string>();
 
   /** What a person must know to read the lines: whether anything may be deleted, and how old it must be. */
-  constructor(private readonly config: Pick<CoreConfig, "evict" | "minAgeMs">) {}
+  constructor(
+    private readonly config: Pick<CoreConfig, "evict" | "minAgeMs" | "cacheEvict" | "cacheMinAgeMs">,
+  ) {}
 
   /** The lines for a new state; the first one brings none: the core's first lines told it. */
   onState({ pools }: BrokerSnapshot): string[] {
@@ -61,17 +64,20 @@ export class ChangeLines {
     if (this.#stuck.get(tierName) === key) return [];
     this.#stuck.set(tierName, key);
     if (!actionTaken) return [formatPressureAlert(alert)];
-    const isObserving = this.config.evict === "off" && error === null;
-    const why = isObserving ? this.#observed(wouldDelete) : (shortfall ?? "nothing was freed");
-    const hint = isObserving ? [SWITCH_ON_HINT] : [];
+    const isCache = tierName.startsWith(CACHE_POOL_PREFIX);
+    const mode = isCache ? this.config.cacheEvict : this.config.evict;
+    const isObserving = mode === "off" && error === null;
+    const why = isObserving ? this.#observed(wouldDelete, isCache) : (shortfall ?? "nothing was freed");
+    const hint = isObserving ? [isCache ? CACHE_SWITCH_ON_HINT : SWITCH_ON_HINT] : [];
     return [formatPressureAlert(alert), `hot and stuck: ${tierName}: ${why}`, ...hint];
   }
 
   /** What eviction would have done if it were on. */
-  #observed(wouldDelete: readonly EvictedItem[]): string {
+  #observed(wouldDelete: readonly EvictedItem[], isCache: boolean): string {
     if (wouldDelete.length === 0) {
-      const { image: minAgeMs } = this.config.minAgeMs;
-      const age = minAgeMs > 0 ? ` older than ${formatDuration(minAgeMs)} (--min-age)` : "";
+      const minAgeMs = isCache ? this.config.cacheMinAgeMs : this.config.minAgeMs.image;
+      const flag = isCache ? "--cache-min-age" : "--min-age";
+      const age = minAgeMs > 0 ? ` older than ${formatDuration(minAgeMs)} (${flag})` : "";
       return `eviction is off; it would find nothing unused${age} to delete`;
     }
     const known = wouldDelete.flatMap(({ expectedBytes }) => (expectedBytes === null ? [] : [expectedBytes]));
