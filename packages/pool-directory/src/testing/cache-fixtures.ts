@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DirectoryCachePool, type DirectoryPoolOptions } from "../index.js";
 
-export const DAY_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 
 /** A directory for one test, removed at the end of its scope. */
 export async function tempDirectory(): Promise<{ readonly path: string } & AsyncDisposable> {
