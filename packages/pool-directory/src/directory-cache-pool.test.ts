@@ -103,12 +103,21 @@ describe("a plain cache directory", () => {
     await makeFile(temp.path, "future/data", 20 * KIB, -3);
     await makeFile(temp.path, "pinned/.continuum-keep", 0, 30);
     await symlink("/etc", join(temp.path, "link"));
+    await makeFile(temp.path, "lost+found/chain", 20 * KIB, 30);
     await using reader = await openElsewhere(join(temp.path, "open/data"));
     expect(reader.pid).toBeGreaterThan(0);
     const { pool } = poolAt(temp.path, { keep: ["vip-?"] });
     const result = await pool.evict({ wantBytes: 10 * 2 ** 20, signal: never });
     expect(result.deleted.map(({ key }) => key)).toEqual(["old"]);
-    expect((await readdir(temp.path)).sort()).toEqual(["future", "link", "open", "pinned", "vip-1", "young"]);
+    expect((await readdir(temp.path)).sort()).toEqual([
+      "future",
+      "link",
+      "lost+found",
+      "open",
+      "pinned",
+      "vip-1",
+      "young",
+    ]);
     expect(await exists("/etc/passwd")).toBe(true);
     const { choice } = await pool.status(never);
     expect(Object.fromEntries(choice.kept.map(({ entry, reason }) => [entry.key, reason]))).toEqual({

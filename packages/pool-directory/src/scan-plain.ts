@@ -5,6 +5,9 @@ import { type CacheScan, type ScanOptions, TRASH_PREFIX } from "./cache-scan.js"
 import { KEEP_FILE } from "./keep-patterns.js";
 import { noFigures, statIfThere, type TreeFigures, TreeWalk } from "./walk-tree.js";
 
+/** What marks a cache, and what belongs to a filesystem whose root the cache is. */
+const NOT_ENTRIES = new Set([KEEP_FILE, "CACHEDIR.TAG", "lost+found"]);
+
 /** Scans a cache whose first-level children are its entries, each a file or a directory. */
 export async function scanPlain(root: string, { only, ...options }: ScanOptions): Promise<CacheScan> {
   const walk = new TreeWalk(options);
@@ -20,7 +23,7 @@ export async function scanPlain(root: string, { only, ...options }: ScanOptions)
     if (only !== undefined && name !== only) continue;
     const figures = noFigures();
     await walk.add(join(root, name), figures);
-    if (name.startsWith(TRASH_PREFIX) || name === KEEP_FILE || name === "CACHEDIR.TAG") continue;
+    if (name.startsWith(TRASH_PREFIX) || NOT_ENTRIES.has(name)) continue;
     // Gone meanwhile.
     if (figures.fileCount === 0) continue;
     let keep = rootKept ? `the cache has a ${KEEP_FILE}` : null;
