@@ -6,6 +6,6 @@ describeServerCommand({
   name: "health-check",
   create: (client) => new HealthCheckServerCommand(client),
   params: {},
-  reply: {"healthy":true,"version":"text","pid":1,"startedAtMs":1,"endpoint":"text","evict":"off"},
-  result: {"success":true,"healthy":true,"version":"text","pid":1,"startedAtMs":1,"endpoint":"text","evict":"off"},
+  reply: {"healthy":true,"version":"text","pid":1,"startedAtMs":1,"endpoint":"text","evict":"off","ready":true},
+  result: {"success":true,"healthy":true,"version":"text","pid":1,"startedAtMs":1,"endpoint":"text","evict":"off","ready":true},
 });

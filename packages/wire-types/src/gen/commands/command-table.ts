@@ -3,6 +3,8 @@ import type { CommandDescriptor } from "../../command-descriptor";
 import { eventsSubscribeCommand, type EventsSubscribeParams, type EventsSubscribeReply } from "./events-subscribe";
 import { eventsUnsubscribeCommand, type EventsUnsubscribeParams, type EventsUnsubscribeReply } from "./events-unsubscribe";
 import { healthCheckCommand, type HealthCheckParams, type HealthCheckReply } from "./health-check";
+import { runtimeListCommand, type RuntimeListParams, type RuntimeListReply } from "./runtime-list";
+import { runtimeMetricsCommand, type RuntimeMetricsParams, type RuntimeMetricsReply } from "./runtime-metrics";
 import { systemDockerEvictApplyCommand, type SystemDockerEvictApplyParams, type SystemDockerEvictApplyReply } from "./system-docker-evict-apply";
 import { systemDockerEvictHistoryCommand, type SystemDockerEvictHistoryParams, type SystemDockerEvictHistoryReply } from "./system-docker-evict-history";
 import { systemDockerEvictPlanCommand, type SystemDockerEvictPlanParams, type SystemDockerEvictPlanReply } from "./system-docker-evict-plan";
@@ -10,7 +12,12 @@ import { systemDockerEvictUndoCommand, type SystemDockerEvictUndoParams, type Sy
 import { systemDockerTierProbeCommand, type SystemDockerTierProbeParams, type SystemDockerTierProbeReply } from "./system-docker-tier-probe";
 import { systemDockerTierStatsCommand, type SystemDockerTierStatsParams, type SystemDockerTierStatsReply } from "./system-docker-tier-stats";
 import { systemDockerTierUsageCommand, type SystemDockerTierUsageParams, type SystemDockerTierUsageReply } from "./system-docker-tier-usage";
+import { systemPoolRegisterCommand, type SystemPoolRegisterParams, type SystemPoolRegisterReply } from "./system-pool-register";
+import { systemPoolReportCommand, type SystemPoolReportParams, type SystemPoolReportReply } from "./system-pool-report";
+import { systemPoolUnregisterCommand, type SystemPoolUnregisterParams, type SystemPoolUnregisterReply } from "./system-pool-unregister";
+import { systemPressureBrokerExtensionCommand, type SystemPressureBrokerExtensionParams, type SystemPressureBrokerExtensionReply } from "./system-pressure-broker-extension";
 import { systemPressureBrokerStateCommand, type SystemPressureBrokerStateParams, type SystemPressureBrokerStateReply } from "./system-pressure-broker-state";
+import { systemPressureHistoryCommand, type SystemPressureHistoryParams, type SystemPressureHistoryReply } from "./system-pressure-history";
 import { systemPressureTrendsCommand, type SystemPressureTrendsParams, type SystemPressureTrendsReply } from "./system-pressure-trends";
 import { systemResourceAdmitCommand, type SystemResourceAdmitParams, type SystemResourceAdmitReply } from "./system-resource-admit";
 import { systemResourcesCommand, type SystemResourcesParams, type SystemResourcesReply } from "./system-resources";
@@ -20,6 +27,8 @@ export type CommandMap = {
   "events/subscribe": { params: EventsSubscribeParams; result: EventsSubscribeReply };
   "events/unsubscribe": { params: EventsUnsubscribeParams; result: EventsUnsubscribeReply };
   "health-check": { params: HealthCheckParams; result: HealthCheckReply };
+  "runtime/list": { params: RuntimeListParams; result: RuntimeListReply };
+  "runtime/metrics": { params: RuntimeMetricsParams; result: RuntimeMetricsReply };
   "system/docker-evict-apply": { params: SystemDockerEvictApplyParams; result: SystemDockerEvictApplyReply };
   "system/docker-evict-history": { params: SystemDockerEvictHistoryParams; result: SystemDockerEvictHistoryReply };
   "system/docker-evict-plan": { params: SystemDockerEvictPlanParams; result: SystemDockerEvictPlanReply };
@@ -27,7 +36,12 @@ export type CommandMap = {
   "system/docker-tier-probe": { params: SystemDockerTierProbeParams; result: SystemDockerTierProbeReply };
   "system/docker-tier-stats": { params: SystemDockerTierStatsParams; result: SystemDockerTierStatsReply };
   "system/docker-tier-usage": { params: SystemDockerTierUsageParams; result: SystemDockerTierUsageReply };
+  "system/pool-register": { params: SystemPoolRegisterParams; result: SystemPoolRegisterReply };
+  "system/pool-report": { params: SystemPoolReportParams; result: SystemPoolReportReply };
+  "system/pool-unregister": { params: SystemPoolUnregisterParams; result: SystemPoolUnregisterReply };
+  "system/pressure-broker-extension": { params: SystemPressureBrokerExtensionParams; result: SystemPressureBrokerExtensionReply };
   "system/pressure-broker-state": { params: SystemPressureBrokerStateParams; result: SystemPressureBrokerStateReply };
+  "system/pressure-history": { params: SystemPressureHistoryParams; result: SystemPressureHistoryReply };
   "system/pressure-trends": { params: SystemPressureTrendsParams; result: SystemPressureTrendsReply };
   "system/resource-admit": { params: SystemResourceAdmitParams; result: SystemResourceAdmitReply };
   "system/resources": { params: SystemResourcesParams; result: SystemResourcesReply };
@@ -39,6 +53,8 @@ export const COMMANDS: { readonly [C in keyof CommandMap]: CommandDescriptor<Com
   "events/subscribe": eventsSubscribeCommand,
   "events/unsubscribe": eventsUnsubscribeCommand,
   "health-check": healthCheckCommand,
+  "runtime/list": runtimeListCommand,
+  "runtime/metrics": runtimeMetricsCommand,
   "system/docker-evict-apply": systemDockerEvictApplyCommand,
   "system/docker-evict-history": systemDockerEvictHistoryCommand,
   "system/docker-evict-plan": systemDockerEvictPlanCommand,
@@ -46,7 +62,12 @@ export const COMMANDS: { readonly [C in keyof CommandMap]: CommandDescriptor<Com
   "system/docker-tier-probe": systemDockerTierProbeCommand,
   "system/docker-tier-stats": systemDockerTierStatsCommand,
   "system/docker-tier-usage": systemDockerTierUsageCommand,
+  "system/pool-register": systemPoolRegisterCommand,
+  "system/pool-report": systemPoolReportCommand,
+  "system/pool-unregister": systemPoolUnregisterCommand,
+  "system/pressure-broker-extension": systemPressureBrokerExtensionCommand,
   "system/pressure-broker-state": systemPressureBrokerStateCommand,
+  "system/pressure-history": systemPressureHistoryCommand,
   "system/pressure-trends": systemPressureTrendsCommand,
   "system/resource-admit": systemResourceAdmitCommand,
   "system/resources": systemResourcesCommand,

@@ -13,7 +13,7 @@ export type EventsSubscribeParams = {
 /**
  * The events.
  */
-events: Array<"pressure-alert">, };
+events: Array<"pressure-alert" | "pressure-state" | "eviction" | "alert-message" | "pool-evict">, };
 
 /**
  * What the core replies to `events/subscribe`.
@@ -38,7 +38,7 @@ success: boolean,
 events: Array<string>, };
 
 const params = contractSchema<EventsSubscribeParams>()(z.object({
-  "events": z.array(z.literal("pressure-alert")),
+  "events": z.array(z.enum(["pressure-alert", "pressure-state", "eviction", "alert-message", "pool-evict"])),
 }));
 
 const reply = contractSchema<EventsSubscribeReply>()(z.looseObject({

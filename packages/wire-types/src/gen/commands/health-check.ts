@@ -38,7 +38,11 @@ endpoint?: string | undefined,
 /**
  * What eviction may delete; a Rust core may leave it out.
  */
-evict?: "off" | "conservative" | "standard" | "aggressive" | undefined, };
+evict?: "off" | "conservative" | "standard" | "aggressive" | undefined, 
+/**
+ * Whether every essential module is ready and the first readings are there; a Rust core may leave it out.
+ */
+ready?: boolean | undefined, };
 
 /**
  * What the server command of `health-check` gives.
@@ -71,7 +75,11 @@ endpoint?: string | undefined,
 /**
  * What eviction may delete; a Rust core may leave it out.
  */
-evict?: "off" | "conservative" | "standard" | "aggressive" | undefined, };
+evict?: "off" | "conservative" | "standard" | "aggressive" | undefined, 
+/**
+ * Whether every essential module is ready and the first readings are there; a Rust core may leave it out.
+ */
+ready?: boolean | undefined, };
 
 const params = contractSchema<HealthCheckParams>()(z.object({}));
 
@@ -82,10 +90,11 @@ const reply = contractSchema<HealthCheckReply>()(z.looseObject({
   "startedAtMs": z.number().optional(),
   "endpoint": z.string().optional(),
   "evict": z.enum(["off", "conservative", "standard", "aggressive"]).optional(),
+  "ready": z.boolean().optional(),
 }));
 
 function isReply(value: Loose): value is HealthCheckReply {
-  return isObject(value) && typeof value.healthy === "boolean" && (value.version === undefined || (typeof value.version === "string")) && (value.pid === undefined || (Number.isFinite(value.pid))) && (value.startedAtMs === undefined || (Number.isFinite(value.startedAtMs))) && (value.endpoint === undefined || (typeof value.endpoint === "string")) && (value.evict === undefined || ((value.evict === "off") || (value.evict === "conservative") || (value.evict === "standard") || (value.evict === "aggressive")));
+  return isObject(value) && typeof value.healthy === "boolean" && (value.version === undefined || (typeof value.version === "string")) && (value.pid === undefined || (Number.isFinite(value.pid))) && (value.startedAtMs === undefined || (Number.isFinite(value.startedAtMs))) && (value.endpoint === undefined || (typeof value.endpoint === "string")) && (value.evict === undefined || ((value.evict === "off") || (value.evict === "conservative") || (value.evict === "standard") || (value.evict === "aggressive"))) && (value.ready === undefined || (typeof value.ready === "boolean"));
 }
 
 /**

@@ -2,6 +2,8 @@
 export type { EventsSubscribeParams, EventsSubscribeReply, EventsSubscribeResult } from "./events-subscribe";
 export type { EventsUnsubscribeParams, EventsUnsubscribeReply, EventsUnsubscribeResult } from "./events-unsubscribe";
 export type { HealthCheckParams, HealthCheckReply, HealthCheckResult } from "./health-check";
+export type { RuntimeListParams, RuntimeListReply, RuntimeListResult } from "./runtime-list";
+export type { RuntimeMetricsParams, RuntimeMetricsReply, RuntimeMetricsResult } from "./runtime-metrics";
 export type { SystemDockerEvictApplyParams, SystemDockerEvictApplyReply, SystemDockerEvictApplyResult } from "./system-docker-evict-apply";
 export type { SystemDockerEvictHistoryParams, SystemDockerEvictHistoryReply, SystemDockerEvictHistoryResult } from "./system-docker-evict-history";
 export type { SystemDockerEvictPlanParams, SystemDockerEvictPlanReply, SystemDockerEvictPlanResult } from "./system-docker-evict-plan";
@@ -9,7 +11,12 @@ export type { SystemDockerEvictUndoParams, SystemDockerEvictUndoReply, SystemDoc
 export type { SystemDockerTierProbeParams, SystemDockerTierProbeReply, SystemDockerTierProbeResult } from "./system-docker-tier-probe";
 export type { SystemDockerTierStatsParams, SystemDockerTierStatsReply, SystemDockerTierStatsResult } from "./system-docker-tier-stats";
 export type { SystemDockerTierUsageParams, SystemDockerTierUsageReply, SystemDockerTierUsageResult } from "./system-docker-tier-usage";
+export type { SystemPoolRegisterParams, SystemPoolRegisterReply, SystemPoolRegisterResult } from "./system-pool-register";
+export type { SystemPoolReportParams, SystemPoolReportReply, SystemPoolReportResult } from "./system-pool-report";
+export type { SystemPoolUnregisterParams, SystemPoolUnregisterReply, SystemPoolUnregisterResult } from "./system-pool-unregister";
+export type { SystemPressureBrokerExtensionParams, SystemPressureBrokerExtensionReply, SystemPressureBrokerExtensionResult } from "./system-pressure-broker-extension";
 export type { SystemPressureBrokerStateParams, SystemPressureBrokerStateReply, SystemPressureBrokerStateResult } from "./system-pressure-broker-state";
+export type { SystemPressureHistoryParams, SystemPressureHistoryReply, SystemPressureHistoryResult } from "./system-pressure-history";
 export type { SystemPressureTrendsParams, SystemPressureTrendsReply, SystemPressureTrendsResult } from "./system-pressure-trends";
 export type { SystemResourceAdmitParams, SystemResourceAdmitReply, SystemResourceAdmitResult } from "./system-resource-admit";
 export type { SystemResourcesParams, SystemResourcesReply, SystemResourcesResult } from "./system-resources";
