@@ -44,8 +44,7 @@ export function afterRound(before: BackOff, round: RoundResult): BackOff {
     const waitMs = doubled(FAILED_FIRST_MS, failedRounds, FAILED_MAX_MS);
     return { ...before, failedRounds, notBeforeMs: endedAtMs + waitMs, usedBytes };
   }
-  if (round.freedBytes >= round.wantedBytes * NEXT_TO_NOTHING && round.freedBytes > 0)
-    return { ...NO_BACK_OFF, usedBytes };
+  if (!isNextToNothing(round.freedBytes, round.wantedBytes)) return { ...NO_BACK_OFF, usedBytes };
   const ineffectiveRounds = before.ineffectiveRounds + 1;
   const late = ineffectiveRounds - INEFFECTIVE_AFTER + 1;
   const waitMs = late < 1 ? 0 : doubled(INEFFECTIVE_FIRST_MS, late, INEFFECTIVE_MAX_MS);
@@ -59,6 +58,16 @@ export function afterReading(
 ): BackOff {
   const news = reading.usedBytes - before.usedBytes > NEWS * reading.capacityBytes;
   return reading.calm || (news && before.failedRounds === 0) ? NO_BACK_OFF : before;
+}
+
+/** Whether a round must wait. */
+export function isBackingOff({ notBeforeMs }: BackOff, monotonicMs: number): boolean {
+  return monotonicMs < notBeforeMs;
+}
+
+/** Whether what was freed is next to nothing of what was wanted. */
+export function isNextToNothing(freedBytes: number, wantedBytes: number): boolean {
+  return freedBytes <= 0 || freedBytes < wantedBytes * NEXT_TO_NOTHING;
 }
 
 function doubled(firstMs: number, nth: number, maxMs: number): number {

@@ -23,6 +23,10 @@ export function checkReading(name: string, reading: PoolReading): PoolReading {
     const value = reading[field];
     if (!Number.isSafeInteger(value) || value < 0) refuse(field, value);
   }
+  const { reclaimableBytes = null } = reading;
+  if (reclaimableBytes !== null && (!Number.isSafeInteger(reclaimableBytes) || reclaimableBytes < 0)) {
+    refuse("reclaimableBytes", reclaimableBytes);
+  }
   for (const [field, value] of Object.entries(reading.inodes ?? {})) {
     if (!Number.isSafeInteger(value) || value < 0) refuse(field, value);
   }

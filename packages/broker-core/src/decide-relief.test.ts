@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NO_BACK_OFF } from "./back-off.js";
-import { DEFAULT_POOL_POLICY, decideRelief, type ReliefCandidate, toPressure } from "./index.js";
+import { decideRelief, type ReliefCandidate, toPoolPolicy, toPressure } from "./index.js";
+import { NO_RELIEF } from "./relief-progress.js";
 import { toReading } from "./testing/index.js";
 
 const candidate = (
@@ -11,8 +12,9 @@ const candidate = (
 ): ReliefCandidate => ({
   name,
   reading: toReading({ usedBytes, capacityBytes: 1000 }),
-  policy: DEFAULT_POOL_POLICY,
+  policy: toPoolPolicy(),
   backOff: NO_BACK_OFF,
+  relief: NO_RELIEF,
   isEvicting: false,
   ...more,
 });
@@ -67,11 +69,11 @@ describe("decideRelief", () => {
   });
 
   it("each pool by its own policy", () => {
-    const strict = { actAbove: 0.5, target: 0.3, floor: 0 };
+    const strict = toPoolPolicy({ actAbove: 0.5, target: 0.3, floor: 0 });
     expect(decideRelief([candidate("a", 600, { policy: strict })], 0)).toMatchObject([
       { action: "evict", wantBytes: 300 },
     ]);
-    const lax = { actAbove: 0.99, target: 0.9, floor: 0 };
+    const lax = toPoolPolicy({ actAbove: 0.99, target: 0.9, floor: 0 });
     expect(reasons([candidate("a", 970, { policy: lax }), candidate("b", 850)])).toEqual({
       a: "belowThreshold",
       b: "evict",
@@ -103,6 +105,38 @@ describe("decideRelief", () => {
     const backingOff = [candidate("a", 900, { backOff: waiting }), ...others];
     expect(reasons(backingOff, 99)).toEqual({ a: "backingOff", b: "evict", c: "notTheWorst" });
     expect(reasons(backingOff, 100)).toEqual({ a: "evict", b: "notTheWorst", c: "notTheWorst" });
+  });
+
+  it("a relief that has begun goes on below its start, asks for the rest only, and ends at its stop", () => {
+    const relief = { ...NO_RELIEF, isRelieving: true, rounds: 1 };
+    expect(decideRelief([candidate("a", 750, { relief })], 0)).toMatchObject([
+      { action: "evict", wantBytes: 150 },
+    ]);
+    // The floor was the first round's: 101 bytes are missing, not 100 by chance.
+    expect(decideRelief([candidate("a", 701, { relief })], 0)).toMatchObject([
+      { action: "evict", wantBytes: 101 },
+    ]);
+    expect(reasons([candidate("a", 700, { relief })])).toEqual({ a: "belowThreshold" });
+    expect(reasons([candidate("a", 750)])).toEqual({ a: "belowThreshold" });
+  });
+
+  it("no relief begins during the cooldown, unless the pool is critical", () => {
+    const relief = { ...NO_RELIEF, coolUntilMs: 100 };
+    expect(reasons([candidate("a", 900, { relief })], 99)).toEqual({ a: "coolingDown" });
+    expect(reasons([candidate("a", 900, { relief })], 100)).toEqual({ a: "evict" });
+    expect(reasons([candidate("a", 950, { relief })], 99)).toEqual({ a: "evict" });
+    expect(reasons([candidate("a", 900, { relief: { ...relief, isRelieving: true } })], 99)).toEqual({
+      a: "evict",
+    });
+  });
+
+  it("asks for no more than can be reclaimed, and for nothing where nothing can", () => {
+    const of = (reclaimableBytes: number | null): ReliefCandidate =>
+      candidate("a", 0, { reading: toReading({ usedBytes: 900, capacityBytes: 1000, reclaimableBytes }) });
+    expect(decideRelief([of(50)], 0)).toMatchObject([{ action: "evict", wantBytes: 50 }]);
+    expect(decideRelief([of(5000)], 0)).toMatchObject([{ action: "evict", wantBytes: 300 }]);
+    expect(decideRelief([of(null)], 0)).toMatchObject([{ action: "evict", wantBytes: 300 }]);
+    expect(reasons([of(0)])).toEqual({ a: "nothingReclaimable" });
   });
 
   it("a stale reading makes nothing critical: the others are relieved one by one", () => {

@@ -46,6 +46,12 @@ describe("toPoolPolicy", () => {
     );
   });
   it("completes with the defaults", () => {
-    expect(toPoolPolicy({ target: 0.7 })).toEqual({ actAbove: 0.8, target: 0.7, floor: 0.1 });
+    expect(toPoolPolicy({ target: 0.7 })).toEqual({
+      actAbove: 0.8,
+      stopBelow: 0.75,
+      target: 0.7,
+      floor: 0.1,
+      cooldownMs: 15_000,
+    });
   });
 });

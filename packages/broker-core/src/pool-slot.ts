@@ -4,6 +4,7 @@ import type { Clock } from "./clock.js";
 import { PoolError } from "./pool-error.js";
 import type { PoolPolicy } from "./pool-policy.js";
 import { toBindingPressure } from "./pressure.js";
+import { afterReliefReading, NO_RELIEF, type ReliefProgress } from "./relief-progress.js";
 import { ReadingHistory } from "./reading-history.js";
 import type { PoolReading, ResourcePool } from "./resource-pool.js";
 import { withDeadline } from "./with-deadline.js";
@@ -13,7 +14,12 @@ export class PoolSlot {
   readonly history = new ReadingHistory();
   /** The newest reading, marked stale when a later one couldn't be had; null before the first. */
   reading: PoolReading | null = null;
+  /** When that reading came, in monotonic ms. */
+  readingAtMs = -Infinity;
   backOff: BackOff = NO_BACK_OFF;
+  relief: ReliefProgress = NO_RELIEF;
+  /** What the last round did with the pool, or why it did nothing. */
+  lastDecision: string | null = null;
   readonly #retired = new AbortController();
   /** The reading under way, until it is accepted or its deadline has passed. */
   #flight: Promise<PoolReading> | null = null;
@@ -30,6 +36,16 @@ export class PoolSlot {
   /** Aborts when the pool is replaced or unregistered, or the broker closes. */
   get retired(): AbortSignal {
     return this.#retired.signal;
+  }
+
+  /**
+   * The newest reading as a decision may use it: one that is older than a read may take is as good as stale, so that a
+   * pool that hangs isn't judged by what it once was.
+   */
+  usableReading(): PoolReading | null {
+    if (this.reading === null || this.reading.stale) return this.reading;
+    const ageMs = this.clock.monotonicMs() - this.readingAtMs;
+    return ageMs <= this.readDeadlineMs ? this.reading : { ...this.reading, stale: true };
   }
 
   /** Ends what is under way for this pool. */
@@ -105,9 +121,12 @@ export class PoolSlot {
 
   #accept(reading: PoolReading): void {
     this.reading = reading;
-    this.history.add(reading, this.clock.monotonicMs());
+    this.readingAtMs = this.clock.monotonicMs();
+    this.history.add(reading, this.readingAtMs);
     if (reading.stale) return;
-    const calm = toBindingPressure(reading).pressure < this.policy.actAbove;
+    const { pressure } = toBindingPressure(reading);
+    const calm = pressure < this.policy.actAbove;
+    this.relief = afterReliefReading(this.relief, pressure, this.policy);
     this.backOff = afterReading(this.backOff, {
       usedBytes: reading.usedBytes,
       capacityBytes: reading.capacityBytes,

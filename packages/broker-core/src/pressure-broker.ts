@@ -1,17 +1,25 @@
-import type { BrokerSnapshot, PressureTrends } from "@continuum/wire-types";
-import { afterRound } from "./back-off.js";
+import type { BrokerSnapshot, PoolRelief, PressureForecast, PressureTrends } from "@continuum/wire-types";
+import { afterRound, isBackingOff, isNextToNothing } from "./back-off.js";
 import { type Clock, systemClock } from "./clock.js";
 import { decideRelief, type ReliefDecision } from "./decide-relief.js";
+import { nextTickMs } from "./next-tick.js";
 import { PoolError } from "./pool-error.js";
 import { type PoolPolicy, toPoolPolicy } from "./pool-policy.js";
 import { PoolSlot } from "./pool-slot.js";
+import { toBindingPressure } from "./pressure.js";
 import type { AlertSink, ReliefOutcome, ReliefRound } from "./relief.js";
+import { afterReliefRound } from "./relief-progress.js";
 import type { PoolReading, ResourcePool } from "./resource-pool.js";
 import { runEviction } from "./run-eviction.js";
+import { toPressureForecast } from "./to-pressure-forecast.js";
+import { toPoolRelief } from "./to-pool-relief.js";
 import { type BrokerCounters, toSnapshot } from "./to-snapshot.js";
+import { toUnreclaimable } from "./to-unreclaimable.js";
 
 /** How long one reading may take. */
 const DEFAULT_READ_DEADLINE_MS = 3_000;
+/** How long a round waits for readings: pools that answer later are judged by the next one. */
+const ROUND_GRACE_MS = 250;
 /** How long one eviction may take before its signal aborts. */
 const DEFAULT_EVICTION_DEADLINE_MS = 10 * 60_000;
 
@@ -23,6 +31,8 @@ export interface PressureBrokerOptions {
   readonly clock?: Clock;
   /** For pools that are registered without one of their own. */
   readonly policy?: Partial<PoolPolicy>;
+  /** Where the counters of an earlier broker ended; 0 each when left out. */
+  readonly counters?: BrokerCounters;
   /** Hears what failed where nobody else would: a pool's reading, an alert sink. Must not throw. */
   readonly onError?: (error: unknown, source: string) => void;
   readonly readDeadlineMs?: number;
@@ -35,21 +45,23 @@ export interface PressureBrokerOptions {
  */
 export class PressureBroker {
   readonly #clock: Clock;
-  readonly #policy: PoolPolicy;
+  readonly #policy: Partial<PoolPolicy>;
   readonly #onError: (error: unknown, source: string) => void;
   readonly #readDeadlineMs: number;
   readonly #evictionDeadlineMs: number;
   readonly #slots = new Map<string, PoolSlot>();
   readonly #sinks = new Set<{ readonly sink: AlertSink }>();
   readonly #evictions = new Set<Promise<ReliefOutcome>>();
-  /** By pool rather than by name: one that is registered again still is the one that evicts. */
-  readonly #evicting = new Set<ResourcePool>();
-  #counters: BrokerCounters = { evictionsFired: 0, bytesFreedTotal: 0 };
+  /** Since when, in monotonic ms; by pool rather than by name: one that is registered again still is the one that evicts. */
+  readonly #evicting = new Map<ResourcePool, number>();
+  #counters: BrokerCounters;
   #isClosed = false;
 
   constructor(options: PressureBrokerOptions = {}) {
     this.#clock = options.clock ?? systemClock;
-    this.#policy = toPoolPolicy(options.policy);
+    this.#policy = options.policy ?? {};
+    toPoolPolicy(this.#policy);
+    this.#counters = options.counters ?? { evictionsFired: 0, bytesFreedTotal: 0 };
     this.#onError = options.onError ?? (() => undefined);
     this.#readDeadlineMs = options.readDeadlineMs ?? DEFAULT_READ_DEADLINE_MS;
     this.#evictionDeadlineMs = options.evictionDeadlineMs ?? DEFAULT_EVICTION_DEADLINE_MS;
@@ -100,26 +112,74 @@ export class PressureBroker {
 
   /**
    * One round: reads every pool at once, each with its deadline, decides, and starts the evictions that are due
-   * without waiting for them. Never rejects.
+   * without waiting for them. A pool that is late delays the others by a quarter of a second at most: it is judged by
+   * the next round. Never rejects.
    */
   async relieve(signal?: AbortSignal): Promise<ReliefRound> {
     const slots = [...this.#slots.values()];
-    await Promise.all(slots.map((slot) => this.#refresh(slot, signal)));
+    await this.#withinGrace(Promise.all(slots.map((slot) => this.#refresh(slot, signal))));
     const current = slots.filter((slot) => this.#slots.get(slot.pool.name) === slot);
     if (this.#isClosed || signal?.aborted === true) return { decisions: [], done: Promise.resolve([]) };
+    const overdueBeforeMs = this.#clock.monotonicMs() - this.#evictionDeadlineMs;
     const candidates = current.map((slot) => ({
       name: slot.pool.name,
-      reading: slot.reading,
+      reading: slot.usableReading(),
       policy: slot.policy,
       backOff: slot.backOff,
+      relief: slot.relief,
       isEvicting: this.#evicting.has(slot.pool),
+      isOverdue: (this.#evicting.get(slot.pool) ?? Infinity) < overdueBeforeMs,
     }));
     const decisions = decideRelief(candidates, this.#clock.monotonicMs());
-    const started = current.flatMap((slot, i) => {
+    const started: Promise<ReliefOutcome>[] = [];
+    for (const [i, slot] of current.entries()) {
       const decision = decisions[i];
-      return decision?.action === "evict" ? [this.#start(slot, decision)] : [];
-    });
+      if (decision === undefined) continue;
+      slot.lastDecision = decision.action === "evict" ? "evict" : decision.reason;
+      if (decision.action === "evict") started.push(this.#start(slot, decision));
+      else if (decision.reason === "nothingReclaimable") started.push(this.#passOver(slot));
+    }
     return { decisions, done: Promise.all(started) };
+  }
+
+  /** How long until the next round, in ms: `tickMs` when all is calm, less when a pool fills or is being relieved. */
+  nextTickMs(tickMs: number): number {
+    const nowMs = this.#clock.monotonicMs();
+    let timeToFullMs = Infinity;
+    let isRelieving = false;
+    for (const slot of this.#slots.values()) {
+      if (slot.reading?.detected !== true || slot.reading.stale) continue;
+      timeToFullMs = Math.min(timeToFullMs, slot.history.timeToFullMs());
+      const mayGoOn = !this.#evicting.has(slot.pool) && !isBackingOff(slot.backOff, nowMs);
+      isRelieving ||= slot.relief.isRelieving && mayGoOn;
+    }
+    return nextTickMs({ tickMs, timeToFullMs, isRelieving });
+  }
+
+  /** Where each pool's relief stands, by name. */
+  relief(): readonly PoolRelief[] {
+    const now = { atMs: this.#clock.nowMs(), monotonicMs: this.#clock.monotonicMs() };
+    return [...this.#slots.values()]
+      .map((slot) => toPoolRelief(slot, this.#evicting.has(slot.pool), now))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** When each pool will be full, by name; costs some tenths of a millisecond a pool. */
+  forecasts(): readonly PressureForecast[] {
+    return [...this.#slots.keys()].sort().flatMap((name) => this.forecast(name) ?? []);
+  }
+
+  /** When a pool will be full; null when there is no such pool. */
+  forecast(name: string): PressureForecast | null {
+    const slot = this.#slots.get(name);
+    if (slot === undefined) return null;
+    const sinceMs = slot.reading === null ? 0 : this.#clock.monotonicMs() - slot.readingAtMs;
+    return toPressureForecast(slot, Math.max(0, Math.round(this.#clock.nowMs() - sinceMs)));
+  }
+
+  /** What was evicted since the first broker whose counters this one took over. */
+  get counters(): BrokerCounters {
+    return this.#counters;
   }
 
   /** All pools and counters as of the newest readings. */
@@ -144,6 +204,15 @@ export class PressureBroker {
     await Promise.all(this.#evictions);
   }
 
+  async #withinGrace(reads: Promise<unknown>): Promise<void> {
+    let cancel = (): void => undefined;
+    const grace = new Promise<void>((resolve) => {
+      cancel = this.#clock.setTimeout(resolve, Math.min(ROUND_GRACE_MS, this.#readDeadlineMs));
+    });
+    await Promise.race([reads, grace]);
+    cancel();
+  }
+
   async #refresh(slot: PoolSlot, signal: AbortSignal | undefined): Promise<void> {
     try {
       await slot.read(signal);
@@ -152,12 +221,9 @@ export class PressureBroker {
     }
   }
 
-  #start(
-    slot: PoolSlot,
-    { wantBytes, wantInodes, reading }: Extract<ReliefDecision, { action: "evict" }>,
-  ): Promise<ReliefOutcome> {
-    this.#evicting.add(slot.pool);
-    const eviction = this.#evict(slot, { wantBytes, wantInodes }, reading);
+  #start(slot: PoolSlot, decision: Extract<ReliefDecision, { action: "evict" }>): Promise<ReliefOutcome> {
+    this.#evicting.set(slot.pool, this.#clock.monotonicMs());
+    const eviction = this.#evict(slot, decision);
     this.#evictions.add(eviction);
     void eviction.finally(() => this.#evictions.delete(eviction));
     return eviction;
@@ -165,24 +231,18 @@ export class PressureBroker {
 
   async #evict(
     slot: PoolSlot,
-    wanted: { readonly wantBytes: number; readonly wantInodes: number },
-    trigger: PoolReading,
+    { wantBytes, reading: trigger }: Extract<ReliefDecision, { action: "evict" }>,
   ): Promise<ReliefOutcome> {
     const outcome = await runEviction({
       slot,
-      ...wanted,
+      wantBytes,
       trigger,
       clock: this.#clock,
       deadlineMs: this.#evictionDeadlineMs,
     });
     this.#evicting.delete(slot.pool);
-    slot.backOff = afterRound(slot.backOff, {
-      wantedBytes: wanted.wantBytes,
-      freedBytes: outcome.freedBytes,
-      usedBytesAfter: outcome.after?.usedBytes ?? trigger.usedBytes,
-      failed: outcome.error !== null,
-      endedAtMs: this.#clock.monotonicMs(),
-    });
+    if (outcome.superfluous) return outcome;
+    this.#conclude(slot, outcome);
     this.#counters = {
       evictionsFired: this.#counters.evictionsFired + (outcome.attempted && !outcome.dryRun ? 1 : 0),
       bytesFreedTotal: this.#counters.bytesFreedTotal + outcome.freedBytes,
@@ -194,6 +254,32 @@ export class PressureBroker {
     const isElsewhere = outcome.error instanceof PoolError && outcome.error.code === "conflict";
     if (outcome.freedBytes > 0 || !(slot.retired.aborted || isElsewhere)) this.#alert(outcome);
     return outcome;
+  }
+
+  /** A pool that is hot and says that nothing of it can be freed: as a round without yield, and people hear of it. */
+  #passOver(slot: PoolSlot): Promise<ReliefOutcome> {
+    const outcome = toUnreclaimable(slot, this.#clock.nowMs());
+    this.#conclude(slot, outcome);
+    this.#alert(outcome);
+    return Promise.resolve(outcome);
+  }
+
+  #conclude(slot: PoolSlot, { wantBytes, freedBytes, error, dryRun, after }: ReliefOutcome): void {
+    const endedAtMs = this.#clock.monotonicMs();
+    slot.backOff = afterRound(slot.backOff, {
+      wantedBytes: wantBytes,
+      freedBytes,
+      usedBytesAfter: after?.usedBytes ?? slot.reading?.usedBytes ?? 0,
+      failed: error !== null,
+      endedAtMs,
+    });
+    const isFruitless = error !== null || dryRun || isNextToNothing(freedBytes, wantBytes);
+    const pressureAfter = after === null ? null : toBindingPressure(after).pressure;
+    slot.relief = afterReliefRound(
+      slot.relief,
+      { freedBytes, isFruitless, pressureAfter, endedAtMs },
+      slot.policy,
+    );
   }
 
   #alert(outcome: ReliefOutcome): void {

@@ -17,6 +17,8 @@ export interface ReliefOutcome {
   readonly wouldDelete: readonly EvictedItem[];
   /** Whether the pool was asked to evict at all; not without a measurement before. */
   readonly attempted: boolean;
+  /** Whether the measurement before showed that nothing was to be done any more: no round at all, then. */
+  readonly superfluous: boolean;
   /** Whether the pool only said what it would do: such a round counts as no eviction. */
   readonly dryRun: boolean;
   /** Why less than wanted was freed; null when it was reached. */

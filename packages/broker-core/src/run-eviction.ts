@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.js";
+import { wantedRelief, type WantedRelief } from "./decide-relief.js";
 import { PoolError } from "./pool-error.js";
 import type { PoolSlot } from "./pool-slot.js";
 import { toBindingPressure, toPressureTier } from "./pressure.js";
@@ -11,8 +12,8 @@ const LAST_READ_DEADLINE_MS = 500;
 /** What one eviction needs. */
 export interface EvictionRun {
   readonly slot: PoolSlot;
+  /** What was wanted by the reading that triggered it. */
   readonly wantBytes: number;
-  readonly wantInodes: number;
   /** The reading that triggered it: its pressure and severity are the alert's. */
   readonly trigger: PoolReading;
   readonly clock: Clock;
@@ -27,7 +28,6 @@ export interface EvictionRun {
 export async function runEviction({
   slot,
   wantBytes,
-  wantInodes,
   trigger,
   clock,
   deadlineMs,
@@ -44,9 +44,10 @@ export async function runEviction({
   };
   // A fresh reading right before: what others write or delete in between isn't counted as freed.
   const before = await attempt(() => readFresh(slot));
-  const result =
-    before === null ? null : await attempt(() => evict(slot, { wantBytes, wantInodes }, clock, deadlineMs));
-  const after = before === null ? null : await attempt(() => readFresh(slot));
+  // What was decided on an earlier reading may not be due any more.
+  const wanted = before === null ? null : wantedRelief(slot, before);
+  const result = wanted === null ? null : await attempt(() => evict(slot, wanted, clock, deadlineMs));
+  const after = wanted === null ? before : await attempt(() => readFresh(slot));
   // The pool is being relieved by somebody else: what that frees isn't this round's.
   const isElsewhere = errors[0] instanceof PoolError && errors[0].code === "conflict";
   const isMeasured = before !== null && after !== null && !isElsewhere;
@@ -56,7 +57,7 @@ export async function runEviction({
   const { pressure } = toBindingPressure(trigger);
   return {
     pool: slot.pool.name,
-    wantBytes,
+    wantBytes: wanted?.wantBytes ?? wantBytes,
     claimedBytes: result?.claimedBytes ?? 0,
     freedBytes,
     measured: before !== null && after !== null,
@@ -64,7 +65,8 @@ export async function runEviction({
     after,
     deleted: result?.deleted ?? [],
     wouldDelete: result?.wouldDelete ?? [],
-    attempted: before !== null && !isElsewhere,
+    attempted: wanted !== null && !isElsewhere,
+    superfluous: before !== null && wanted === null,
     dryRun: result?.dryRun ?? false,
     shortfall: result?.shortfall ?? error?.message ?? null,
     error,
@@ -76,7 +78,7 @@ export async function runEviction({
       tier: toPressureTier(pressure),
       bytesFreed: freedBytes,
       // Without a measurement before it nothing is begun, nor beside another eviction.
-      actionTaken: before !== null && !isElsewhere,
+      actionTaken: wanted !== null && !isElsewhere,
       atMs: endedAtMs,
     },
   };
@@ -91,7 +93,7 @@ async function readFresh(slot: PoolSlot): Promise<PoolReading> {
 
 async function evict(
   slot: PoolSlot,
-  wanted: { readonly wantBytes: number; readonly wantInodes: number },
+  wanted: WantedRelief,
   clock: Clock,
   deadlineMs: number,
 ): Promise<EvictionResult> {

@@ -1,0 +1,98 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type FillSample, forecastFill } from "./forecast-fill.js";
+
+/** Readings every five seconds of a level by its number. */
+const fill = (count: number, level: (i: number) => number, stepMs = 5_000): FillSample[] =>
+  Array.from({ length: count }, (_, i) => ({ monotonicMs: i * stepMs, pressure: level(i) }));
+
+describe("forecastFill", () => {
+  it("says when a steady fill is full", () => {
+    const { basis, timeToFullMs } = forecastFill(fill(100, (i) => 0.5 + i * 0.001));
+    expect(basis).toBe("steady");
+    expect(timeToFullMs).toBeCloseTo(401 * 5_000, -2);
+  });
+
+  it("knows nothing at first, of what stands still, and of what shrinks", () => {
+    expect(forecastFill([]).basis).toBe("tooShort");
+    expect(forecastFill(fill(5, (i) => i * 0.01)).basis).toBe("tooShort");
+    expect(forecastFill(fill(100, () => 0.5))).toEqual({ basis: "flat", perMs: null, timeToFullMs: null });
+    expect(forecastFill(fill(100, (i) => 0.9 - i * 0.001))).toMatchObject({
+      basis: "draining",
+      timeToFullMs: null,
+    });
+  });
+
+  it("a relief starts it anew: the time before it says nothing of the rate", () => {
+    const { timeToFullMs } = forecastFill(
+      fill(200, (i) => (i < 100 ? 0.4 + i * 0.004 : 0.5 + (i - 100) * 0.001)),
+    );
+    expect(timeToFullMs).toBeCloseTo(401 * 5_000, -2);
+  });
+
+  it("what falls back again and again is forecast only above its peaks", () => {
+    const teeth = (i: number): number => 0.4 + (i % 50) * 0.008;
+    expect(forecastFill(fill(190, teeth)).basis).toBe("noisy");
+    const above = fill(300, (i) => (i < 150 ? teeth(i) : 0.4 + (i - 150) * 0.004));
+    expect(forecastFill(above)).toMatchObject({ basis: "steady" });
+  });
+
+  it("a burst within a steady fill isn't its rate, and one alone is none", () => {
+    const steady = forecastFill(fill(200, (i) => 0.2 + i * 0.001 + (i > 100 ? 0.1 : 0)));
+    expect(steady.perMs).toBeCloseTo(0.001 / 5_000, 9);
+    expect(forecastFill(fill(200, (i) => (i > 100 ? 0.7 : 0.5))).timeToFullMs).toBeNull();
+  });
+
+  it("follows a rate that has changed", () => {
+    const { perMs } = forecastFill(fill(300, (i) => 0.1 + (i < 150 ? i * 0.001 : 0.15 + (i - 150) * 0.003)));
+    // One level in which both rates met may still count.
+    expect((perMs ?? 0) / (0.003 / 5_000)).toBeCloseTo(1, 1);
+  });
+
+  it("never speaks of noise", () => {
+    const noise = fc.array(fc.double({ min: 0.45, max: 0.55, noNaN: true }), {
+      minLength: 20,
+      maxLength: 200,
+    });
+    fc.assert(
+      fc.property(noise, (levels) => {
+        // In random order, whatever fast-check prefers.
+        const shuffled = levels
+          .map((level, i) => ({ level, key: Math.sin(i * 12_989.1 + level * 78_233) }))
+          .sort((a, b) => a.key - b.key);
+        expect(forecastFill(fill(shuffled.length, (i) => shuffled[i]?.level ?? 0)).timeToFullMs).toBeNull();
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("gives times that can be: finite, from 0, the shorter the faster, whatever the scale of time", () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 1e-4, max: 3e-3, noNaN: true }),
+        fc.integer({ min: 250, max: 60_000 }),
+        (rate, stepMs) => {
+          const at = (perStep: number, ms = stepMs): number =>
+            forecastFill(fill(100, (i) => 0.3 + i * perStep, ms)).timeToFullMs ?? Number.NaN;
+          const ms = at(rate);
+          expect(ms).toBeGreaterThanOrEqual(0);
+          expect(at(rate * 1.5)).toBeLessThan(ms);
+          expect(at(rate, stepMs * 2) / ms).toBeCloseTo(2, 3);
+        },
+      ),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({ monotonicMs: fc.nat(1e7), pressure: fc.double({ min: 0, max: 2, noNaN: true }) }),
+          { maxLength: 60 },
+        ),
+        (samples) => {
+          const sorted = [...samples].sort((a, b) => a.monotonicMs - b.monotonicMs);
+          const { timeToFullMs } = forecastFill(sorted);
+          expect(timeToFullMs === null || (Number.isFinite(timeToFullMs) && timeToFullMs >= 0)).toBe(true);
+        },
+      ),
+    );
+  });
+});
