@@ -1,6 +1,7 @@
 /** `npm run bench [-- NAME ...]`: every benchmark, or those named. Ratios against a peer in the same run; nothing asserts a time. */
 import { benchDecode } from "./bench/decode-bench.js";
 import { benchDockerReading, benchDockerRelief } from "./bench/docker-relief-bench.js";
+import { benchForecast } from "./bench/forecast-bench.js";
 import { benchGenerate } from "./bench/generate-bench.js";
 import { benchMemoryPool } from "./bench/memory-pool-bench.js";
 import { benchPlan } from "./bench/plan-bench.js";
@@ -9,6 +10,7 @@ const benches: Readonly<Record<string, () => string | Promise<string>>> = {
   decode: benchDecode,
   generate: benchGenerate,
   "memory-pool": benchMemoryPool,
+  forecast: benchForecast,
   plan: () => benchPlan(),
   relief: benchDockerRelief,
   reading: benchDockerReading,
