@@ -77,6 +77,7 @@ describe("the commands of a core", () => {
       startedAtMs: expect.any(Number) as number,
       endpoint: `unix://${test.socketPath}`,
       evict: "off",
+      ready: true,
     });
     const calm = systemResourcesSchema.parse(await ask("system/resources"));
     expect(calm.processes).toBeNull();

@@ -8,17 +8,24 @@ import { toErrorText } from "./error-text.js";
 import { formatEndpoint } from "./ipc/endpoint.js";
 import type { IpcLimits } from "./ipc/ipc-limits.js";
 import { IpcServer } from "./ipc/ipc-server.js";
+import { createAlertsModule } from "./modules/alerts-module.js";
 import { createAdmissionModule } from "./modules/admission-module.js";
 import { createDockerModule } from "./modules/docker-module.js";
 import { createEventsModule } from "./modules/events-module.js";
+import { createHistoryModule } from "./modules/history-module.js";
 import { createHealthModule } from "./modules/health-module.js";
 import { createPressureBrokerModule } from "./modules/pressure-broker-module.js";
+import { createRemotePoolsModule } from "./modules/remote-pools-module.js";
+import { createRuntimeModule } from "./modules/runtime-module.js";
 import { createSystemResourceModule } from "./modules/system-resource-module.js";
 import { Router } from "./router.js";
 import { handledCommands } from "./runtime/command-handlers.js";
 import { EventBus } from "./runtime/event-bus.js";
 import { ModuleRuntime } from "./runtime/module-runtime.js";
+import { MemoryRecords } from "./state/memory-records.js";
 import { type CoreState, openState } from "./state/open-state.js";
+import { RecordKeeper } from "./state/record-keeper.js";
+import { toBrokerCounters } from "./state/to-broker-counters.js";
 import { readVersion } from "./version.js";
 
 /** How long a stopping core still answers requests that are in flight. */
@@ -68,20 +75,27 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
   const state =
     options.dockerPool === undefined ? openState({ directory: config.stateDirectory, log }) : null;
   const dockerPool = options.dockerPool ?? createConfiguredPool(config, state, clock, log);
-  const { actAbove, target, tickMs, evict } = config;
+  const { actAbove, target, floor, cooldownMs, tickMs, evict } = config;
+  const stopBelow = config.stopBelow === null ? {} : { stopBelow: config.stopBelow };
+  const policy = { actAbove, ...stopBelow, target, floor, cooldownMs };
+  const keeper = new RecordKeeper({ store: state ?? new MemoryRecords(), clock, log });
   const broker = new PressureBroker({
     clock,
-    policy: { actAbove, target },
+    policy,
+    counters: toBrokerCounters(keeper.documents("broker").get("counters")),
     onError: reportOnce(log, clock),
   });
   broker.register(dockerPool);
   for (const pool of cachePools) broker.register(pool);
   const events = new EventBus(log);
 
+  const startedAtMs = clock.nowMs();
+  const isReady = (): boolean => runtime.isReady;
   const health = createHealthModule({
     version,
     pid: process.pid,
-    startedAtMs: clock.nowMs(),
+    startedAtMs,
+    isReady,
     evict,
     endpoint: () => formatEndpoint(ipc.endpoint),
   });
@@ -99,8 +113,33 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     target,
     maintain: () => state?.maintain(),
   });
+  const alerts = createAlertsModule({
+    broker,
+    clock,
+    actAbove,
+    isEvictionOn: evict !== "off",
+    store: {
+      load: () => keeper.documents("episodes"),
+      put: (key, value) => keeper.put("episodes", key, value),
+    },
+    biggestConsumer: (pool) => (pool === dockerPool.name ? dockerPool.largest() : null),
+  });
+  const history = createHistoryModule({ broker, keeper, nowMs: () => clock.nowMs() });
+  const remotePools = createRemotePoolsModule({ broker, clock, policy });
+  const runtimeModule = createRuntimeModule({
+    clock,
+    startedAtMs,
+    isReady,
+    list: () => runtime.list(),
+    metrics: () => runtime.metrics(),
+    connections: () => ipc.connectionCount,
+  });
   const commands = handledCommands({
     ...health.handlers,
+    ...alerts.handlers,
+    ...history.handlers,
+    ...remotePools.handlers,
+    ...runtimeModule.handlers,
     ...pushed.handlers,
     ...pressure.handlers,
     ...resources.handlers,
@@ -109,7 +148,18 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
   });
 
   const runtime = new ModuleRuntime({
-    modules: [health, pushed, pressure, resources, admission, docker],
+    modules: [
+      health,
+      runtimeModule,
+      pushed,
+      alerts,
+      history,
+      pressure,
+      remotePools,
+      resources,
+      admission,
+      docker,
+    ],
     clock,
     log,
     events,
@@ -129,6 +179,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     await Promise.all([ipc.close(DRAIN_MS), broker.close()]);
     await runtime.stop();
     await Promise.all([dockerPool, ...cachePools].map((pool) => pool.close()));
+    keeper.close();
     state?.close();
     log.info("stopped");
   };

@@ -99,6 +99,8 @@ export interface DockerPool extends ResourcePool {
     options: { readonly limit: number; readonly maxAgeMs: number | null },
     signal: AbortSignal,
   ): Promise<DockerTierUsage>;
+  /** What takes up most of the disk, by what was gathered last; null when that isn't known. Gathers nothing. */
+  largest(): { readonly kind: string; readonly name: string; readonly sizeBytes: number } | null;
   /** Gathers who fills the disk when that is due; for a slow tick. An engine that can't say is no error: `usage` tells. */
   refreshUsage(signal: AbortSignal): Promise<void>;
   /** Ends all connections; evictions in flight end as if aborted. */
@@ -244,6 +246,13 @@ class EngineDockerPool implements DockerPool {
     const durable = this.#options.isDurable?.() ?? false;
     const journal = { ...this.#journal.status(), durable };
     return toTierUsage({ ...latest, reading }, this.#journal.history(), journal, limit);
+  }
+
+  largest(): ReturnType<DockerPool["largest"]> {
+    const [entry] = this.#attributor.latest()?.attribution.entries ?? [];
+    if (entry === undefined || entry.sizeBytes === null) return null;
+    const { kind, name, sizeBytes } = entry;
+    return { kind, name, sizeBytes };
   }
 
   async refreshUsage(signal: AbortSignal): Promise<void> {

@@ -25,6 +25,12 @@ export interface CoreConfig {
   readonly tickMs: number;
   /** The pressure (a ratio) at which relief starts. */
   readonly actAbove: number;
+  /** The pressure (a ratio) down to which a relief that has begun goes on; null: halfway between target and start. */
+  readonly stopBelow: number | null;
+  /** The least share of the capacity that a relief asks for. */
+  readonly floor: number;
+  /** How long after a relief that succeeded no new one begins, unless the pool is critical. */
+  readonly cooldownMs: number;
   /** The pressure (a ratio) that relief aims for. */
   readonly target: number;
   /** Nothing younger is deleted, by kind. */

@@ -22,12 +22,20 @@ export function resolveConfig(flags: RawFlags, env: Env): CoreConfig {
       "relief stops at the one and starts at the other";
     throw new CoreError("usage", message);
   }
+  const stopBelow = resolve("stopBelow", flags, env);
+  if (stopBelow.value !== null && (stopBelow.value < target.value || stopBelow.value >= actAbove.value)) {
+    const range = `from ${target.source} (${target.value}) to below ${actAbove.source} (${actAbove.value})`;
+    throw new CoreError("usage", `${stopBelow.source}: got ${stopBelow.value}, expected a ratio ${range}`);
+  }
   return {
     endpoint: resolveEndpoint(flags.socket, env),
     dockerHost: resolveDockerHost(flags, env),
     tickMs: resolve("tickMs", flags, env).value,
     actAbove: actAbove.value,
+    stopBelow: stopBelow.value,
     target: target.value,
+    floor: resolve("floor", flags, env).value,
+    cooldownMs: resolve("cooldownMs", flags, env).value,
     minAgeMs: {
       image: minAgeMs,
       container: resolve("minAgeContainerMs", flags, env).value ?? minAgeMs,

@@ -23,6 +23,7 @@ export interface Setting<T> {
 
 const MAX_TICK_MS = 3_600_000;
 const MAX_KEPT = 1_000_000;
+const MAX_COOLDOWN_MS = 86_400_000;
 const MAX_PATTERNS = 1_000;
 const EVICT_MODES: readonly EvictMode[] = ["off", "conservative", "standard", "aggressive"];
 
@@ -56,6 +57,11 @@ function parseEngine(text: string): string | null {
     if (error instanceof DockerHostError) return null;
     throw error;
   }
+}
+
+function parseCooldown(text: string): number | null {
+  const ms = parseDuration(text);
+  return ms !== null && ms <= MAX_COOLDOWN_MS ? ms : null;
 }
 
 function parseCount(text: string): number | null {
@@ -120,6 +126,36 @@ export const SETTINGS = {
     defaultValue: 0.6,
     defaultText: "0.6",
     parse: ratio,
+  }),
+  stopBelow: setting<number | null>({
+    flag: "--stop-below",
+    placeholder: "R",
+    variable: "CONTINUUM_STOP_BELOW",
+    description: "the pressure down to which a relief that has begun goes on, round by round",
+    expected: "a ratio above 0 and up to 1, such as 0.7",
+    defaultValue: null,
+    defaultText: "halfway between --target and --act-above",
+    parse: ratio,
+  }),
+  floor: setting<number>({
+    flag: "--floor",
+    placeholder: "R",
+    variable: "CONTINUUM_FLOOR",
+    description: "the least share of the capacity that a relief asks for",
+    expected: "a ratio from 0 to 1, such as 0.1",
+    defaultValue: 0.1,
+    defaultText: "0.1",
+    parse: (text) => (decimal(text) === 0 ? 0 : ratio(text)),
+  }),
+  cooldownMs: setting<number>({
+    flag: "--cooldown",
+    placeholder: "DURATION",
+    variable: "CONTINUUM_COOLDOWN",
+    description: "begin no new relief so soon after one that succeeded, unless a tier is critical",
+    expected: "a duration up to 1d, such as 0s, 15s or 5m",
+    defaultValue: 15_000,
+    defaultText: "15s",
+    parse: parseCooldown,
   }),
   minAgeMs: setting<number>({
     flag: "--min-age",

@@ -15,6 +15,7 @@ export function attachFace(core: Core, config: CoreConfig, screen: Screen): () =
         for (const line of changes.onRelief(event.data)) screen.line(line);
         break;
       case "pressure-alert":
+      case "alert-message":
         return;
     }
     screen.refresh();

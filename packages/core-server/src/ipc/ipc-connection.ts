@@ -38,6 +38,7 @@ export class IpcConnection implements Requester {
   readonly #pending = new Set<PendingRequest>();
   readonly #idsInFlight = new Set<number>();
   readonly #subscriptions = new Set<PushedEventName>();
+  readonly #closeListeners = new Set<() => void>();
   /** Reading: requests are taken. Ending: those in flight are answered, no more are taken. Closing: nothing is answered. */
   #state: "reading" | "ending" | "closing" = "reading";
   #isPaused = false;
@@ -56,6 +57,8 @@ export class IpcConnection implements Requester {
     socket.on("error", (error) => host.log.debug({ err: error, connection: id }, "connection failed"));
     socket.on("close", () => {
       this.#forget("the connection closed");
+      for (const listener of [...this.#closeListeners]) listener();
+      this.#closeListeners.clear();
       onClosed();
     });
   }
@@ -68,12 +71,35 @@ export class IpcConnection implements Requester {
     return [...this.#subscriptions].sort();
   }
 
+  isSubscribed(event: PushedEventName): boolean {
+    return this.#subscriptions.has(event);
+  }
+
   subscribe(event: PushedEventName): void {
     this.#subscriptions.add(event);
   }
 
   unsubscribe(event: PushedEventName): void {
     this.#subscriptions.delete(event);
+  }
+
+  send(event: PushedEventName, data: unknown): boolean {
+    if (this.#state !== "reading" || this.socket.destroyed) return false;
+    this.#write(encodeFrame({ event, data }));
+    return true;
+  }
+
+  onClosed(run: () => void): () => void {
+    if (this.socket.destroyed) {
+      run();
+      return () => undefined;
+    }
+    // A wrapper of its own: the same function given twice is also ended one at a time.
+    const own = (): void => run();
+    this.#closeListeners.add(own);
+    return () => {
+      this.#closeListeners.delete(own);
+    };
   }
 
   /** Sends an event's frame, if the peer subscribed to it. */

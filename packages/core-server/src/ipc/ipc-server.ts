@@ -75,8 +75,13 @@ export class IpcServer {
 
   /** Sends an event to every connection that subscribed to it. */
   push(event: PushedEventName, data: unknown): void {
-    const frame = encodeFrame({ event, data });
-    for (const connection of this.#connections) connection.push(event, frame);
+    let frame: Buffer | null = null;
+    for (const connection of this.#connections) {
+      if (!connection.isSubscribed(event)) continue;
+      // Once for all of them, and not at all for nobody.
+      frame ??= encodeFrame({ event, data });
+      connection.push(event, frame);
+    }
   }
 
   /** Takes no more connections or requests, answers those in flight for at most `drainMs`, then closes the rest. */

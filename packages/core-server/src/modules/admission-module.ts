@@ -82,6 +82,7 @@ export function createAdmissionModule({ names, read, nowMs }: AdmissionTiers): S
   return {
     ...QUIET_MODULE,
     name: "admission",
+    essential: false,
     priority: 30,
     commandPrefixes: ["system/resource-"],
     handlers,

@@ -85,6 +85,7 @@ export function createDockerModule({
     ...QUIET_MODULE,
     name: "docker",
     priority: 25,
+    essential: false,
     commandPrefixes: ["system/docker-evict-", "system/docker-tier-usage"],
     tickIntervalMs: TICK_MS,
     handlers,

@@ -1,3 +1,5 @@
+import type { EvictionEvent } from "@continuum/wire-types";
+import type { ReliefOutcome } from "@continuum/broker-core";
 import type { CommandHandlers, PushedEventName } from "../runtime/command-handlers.js";
 import type { CoreEvent } from "../runtime/event-bus.js";
 import { QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
@@ -23,10 +25,35 @@ export function createEventsModule(
     name: "events",
     priority: 10,
     commandPrefixes: ["events/"],
-    eventSubscriptions: ["pressure-alert"],
+    eventSubscriptions: ["pressure-alert", "broker-state", "relief-outcome", "alert-message"],
     handlers,
     onEvent: (event: CoreEvent) => {
-      if (event.name === "pressure-alert") push(event.name, event.data);
+      switch (event.name) {
+        case "broker-state":
+          push("pressure-state", event.data);
+          return;
+        case "relief-outcome":
+          push("eviction", toEvictionEvent(event.data));
+          return;
+        default:
+          push(event.name, event.data);
+      }
     },
+  };
+}
+
+function toEvictionEvent({ deleted, wouldDelete, dryRun, ...outcome }: ReliefOutcome): EvictionEvent {
+  const { pool, wantBytes, claimedBytes, freedBytes, measured, shortfall, startedAtMs, endedAtMs } = outcome;
+  return {
+    pool,
+    wantBytes,
+    claimedBytes,
+    freedBytes,
+    measured,
+    deletedCount: dryRun ? wouldDelete.length : deleted.length,
+    dryRun,
+    shortfall,
+    startedAtMs,
+    endedAtMs,
   };
 }

@@ -12,12 +12,18 @@ export interface CoreIdentity {
   readonly evict: EvictMode;
   /** Asked for each time: the port of a TCP endpoint is known only once it listens. */
   readonly endpoint: () => string;
+  /** Whether the core can do its work: alive it is, or nobody would answer. */
+  readonly isReady: () => boolean;
 }
 
 /** Answers `health-check`: that the core is alive, and which one it is. */
-export function createHealthModule({ endpoint, ...identity }: CoreIdentity): ServiceModuleFor<Commands> {
+export function createHealthModule({
+  endpoint,
+  isReady,
+  ...identity
+}: CoreIdentity): ServiceModuleFor<Commands> {
   const handlers: Pick<CommandHandlers, Commands> = {
-    "health-check": () => ({ healthy: true, ...identity, endpoint: endpoint() }),
+    "health-check": () => ({ healthy: true, ...identity, endpoint: endpoint(), ready: isReady() }),
   };
   return {
     ...QUIET_MODULE,

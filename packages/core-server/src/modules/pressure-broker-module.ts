@@ -49,7 +49,7 @@ export function createPressureBrokerModule({
     name: "pressure-broker",
     priority: 20,
     commandPrefixes: ["system/pressure-"],
-    tickIntervalMs: tickMs,
+    tickIntervalMs: () => broker.nextTickMs(tickMs),
     handlers,
     broker,
     start: async (started: ModuleContext) => {

@@ -74,6 +74,7 @@ export function createSystemResourceModule({
   return {
     ...QUIET_MODULE,
     name: "system-resource",
+    essential: false,
     priority: 30,
     commandPrefixes: ["system/docker-tier-", "system/resources"],
     tickIntervalMs: SAMPLE_INTERVAL_MS,

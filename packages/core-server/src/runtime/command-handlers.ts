@@ -1,7 +1,8 @@
 import type { AccessLevel, CommandName, CommandParams, CommandResult } from "@continuum/wire-types";
 
 /** An event that the core pushes to connections that subscribed. */
-export type PushedEventName = "pressure-alert";
+export type PushedEventName =
+  "pressure-alert" | "pressure-state" | "eviction" | "alert-message" | "pool-evict";
 
 /** The connection a request came by, as far as a handler may touch it. */
 export interface RequestConnection {
@@ -13,6 +14,10 @@ export interface RequestConnection {
   readonly subscriptions: readonly PushedEventName[];
   subscribe(event: PushedEventName): void;
   unsubscribe(event: PushedEventName): void;
+  /** Sends an event over this connection alone, subscribed or not; false when it is closing. */
+  send(event: PushedEventName, data: unknown): boolean;
+  /** Calls `run` once when the connection has closed, at once if it has; gives the function that ends it. */
+  onClosed(run: () => void): () => void;
 }
 
 /** What a handler knows beside the params. */

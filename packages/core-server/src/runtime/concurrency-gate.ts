@@ -15,6 +15,16 @@ export class ConcurrencyGate {
     private readonly maxQueued: number,
   ) {}
 
+  /** Tasks that run now. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Tasks that wait now. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /**
    * Runs `task` when there is room. Rejects with a RequestError `overloaded` when the queue is full, and with the
    * signal's reason when it aborts: the place of a task that doesn't heed its signal is given to the next all the same.

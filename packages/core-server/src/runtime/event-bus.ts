@@ -1,5 +1,5 @@
 import type { ReliefOutcome } from "@continuum/broker-core";
-import type { BrokerSnapshot, PressureAlert } from "@continuum/wire-types";
+import type { AlertMessage, BrokerSnapshot, PressureAlert } from "@continuum/wire-types";
 import type { Logger } from "pino";
 import { toErrorText } from "../error-text.js";
 
@@ -9,6 +9,8 @@ export interface CoreEvents {
   "pressure-alert": PressureAlert;
   /** What stands behind that alert, in full. */
   "relief-outcome": ReliefOutcome;
+  /** What people are told of an episode of pressure. */
+  "alert-message": AlertMessage;
   /** The state after a round's readings. */
   "broker-state": BrokerSnapshot;
 }

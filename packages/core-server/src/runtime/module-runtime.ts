@@ -1,11 +1,14 @@
 import type { Clock } from "@continuum/broker-core";
+import type { RuntimeModule, RuntimeModuleMetrics } from "@continuum/wire-types";
 import type { Logger } from "pino";
 import { CoreError } from "../core-error.js";
 import { toErrorText } from "../error-text.js";
-import { ConcurrencyGate, DEFAULT_MAX_QUEUED } from "./concurrency-gate.js";
+import { RequestError } from "../request-error.js";
+import { DEFAULT_MAX_QUEUED } from "./concurrency-gate.js";
 import type { EventBus } from "./event-bus.js";
+import { ModuleRecord } from "./module-record.js";
 import type { ServiceModule } from "./service-module.js";
-import { type TickCounts, TickLoop } from "./tick-loop.js";
+import { TickLoop } from "./tick-loop.js";
 
 /** What a runtime needs from its core. */
 export interface ModuleRuntimeOptions {
@@ -17,84 +20,67 @@ export interface ModuleRuntimeOptions {
   readonly maxQueued?: number;
 }
 
-interface StartedModule {
-  readonly module: ServiceModule;
-  readonly loop: TickLoop | null;
-  readonly unsubscribe: () => void;
-}
-
-/** Whether a module answers: requests wait for it to start, and fail when it never will. */
-class Readiness {
-  isReady = false;
-  readonly promise: Promise<void>;
-  #begin = (): void => undefined;
-  #fail: (error: Error) => void = () => undefined;
-
-  constructor(private readonly name: string) {
-    this.promise = new Promise((resolve, reject) => {
-      this.#begin = resolve;
-      this.#fail = reject;
-    });
-    // Nobody may be waiting when it fails.
-    this.promise.catch(() => undefined);
-  }
-
-  begin(): void {
-    this.isReady = true;
-    this.#begin();
-  }
-
-  end(): void {
-    this.#fail(new Error(`module ${this.name} is not running`));
-  }
-}
-
 /** Starts and stops the modules in order, and owns their ticks, their events and the limits on their requests. */
 export class ModuleRuntime {
-  readonly #ordered: readonly ServiceModule[];
-  readonly #gates: ReadonlyMap<string, ConcurrencyGate>;
-  readonly #readiness: ReadonlyMap<string, Readiness>;
+  readonly #ordered: readonly ModuleRecord[];
+  readonly #records: ReadonlyMap<string, ModuleRecord>;
   readonly #abort = new AbortController();
-  #started: StartedModule[] = [];
+  #started: ModuleRecord[] = [];
 
   /** Throws a CoreError `routes` when two modules have one name. */
   constructor(private readonly options: ModuleRuntimeOptions) {
-    this.#ordered = [...options.modules].sort(
-      (a, b) => a.priority - b.priority || (a.name < b.name ? -1 : 1),
-    );
-    this.#gates = new Map(
-      this.#ordered.map(({ name, maxConcurrency }) => [
-        name,
-        new ConcurrencyGate(name, maxConcurrency, options.maxQueued ?? DEFAULT_MAX_QUEUED),
-      ]),
-    );
-    this.#readiness = new Map(this.#ordered.map(({ name }) => [name, new Readiness(name)]));
-    if (this.#gates.size < this.#ordered.length) {
+    const { clock, maxQueued = DEFAULT_MAX_QUEUED } = options;
+    this.#ordered = [...options.modules]
+      .sort((a, b) => a.priority - b.priority || (a.name < b.name ? -1 : 1))
+      .map((module) => new ModuleRecord(module, clock, maxQueued));
+    this.#records = new Map(this.#ordered.map((record) => [record.module.name, record]));
+    if (this.#records.size < this.#ordered.length) {
       throw new CoreError("routes", "two modules have the same name");
     }
   }
 
   /** The modules in the order in which they start. */
   get modules(): readonly ServiceModule[] {
-    return this.#ordered;
+    return this.#ordered.map(({ module }) => module);
   }
 
-  /** What the ticks of each started module did, by module; a module without ticks is absent. */
-  tickCounts(): ReadonlyMap<string, TickCounts> {
-    return new Map(
-      this.#started.flatMap(({ module, loop }) => (loop === null ? [] : [[module.name, loop.counts]])),
+  /** Whether every module that the core can't be without is up; a degraded one is. */
+  get isReady(): boolean {
+    return this.#ordered.every(
+      ({ module, state }) => !module.essential || state === "ready" || state === "degraded",
     );
   }
 
-  /** Starts every module. When one fails, stops those that started and throws a CoreError `moduleFailed` that names it. */
+  /** How the modules are, in the order in which they start. */
+  list(): readonly RuntimeModule[] {
+    return this.#ordered.map((record) => record.toListed());
+  }
+
+  /** What the modules did, by name. */
+  metrics(): readonly RuntimeModuleMetrics[] {
+    const all = this.#ordered.map((record) => record.toMetrics());
+    return all.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /**
+   * Starts every module. One that the core can do without may fail: it is logged, and its requests are refused. When
+   * an essential one fails, stops those that started and throws a CoreError `moduleFailed` that names it.
+   */
   async start(): Promise<void> {
-    for (const module of this.#ordered) {
+    for (const record of this.#ordered) {
       try {
         this.#abort.signal.throwIfAborted();
-        await this.#startOne(module);
+        await this.#startOne(record);
       } catch (error) {
+        const { name, essential } = record.module;
+        const message = `module ${name} failed to start: ${toErrorText(error)}`;
+        record.become("failed", error);
+        if (!essential && !this.#abort.signal.aborted) {
+          this.options.log.error({ err: error, module: name }, `${message}; the core goes on without it`);
+          record.readiness.end(unavailable(name, toErrorText(error)));
+          continue;
+        }
         await this.stop();
-        const message = `module ${module.name} failed to start: ${toErrorText(error)}`;
         throw new CoreError("moduleFailed", message, { cause: error });
       }
     }
@@ -103,14 +89,17 @@ export class ModuleRuntime {
   /** Stops the started modules in reverse order; one that fails to stop is logged, and the others stop all the same. */
   async stop(): Promise<void> {
     this.#abort.abort();
-    for (const readiness of this.#readiness.values()) readiness.end();
-    for (const { module, loop, unsubscribe } of this.#started.splice(0).reverse()) {
-      unsubscribe();
+    for (const { readiness } of this.#ordered) readiness.end();
+    for (const record of this.#started.splice(0).reverse()) {
+      const { module, loop } = record;
+      record.deafen();
       try {
         await loop?.stop();
         await module.stop();
+        record.become("stopped");
       } catch (error) {
         const text = `module ${module.name} failed to stop: ${toErrorText(error)}`;
+        record.become("failed", error);
         this.options.log.error({ err: error, module: module.name }, text);
       }
     }
@@ -118,37 +107,45 @@ export class ModuleRuntime {
 
   /**
    * Runs a request of `module` within the module's limit, once the module has started: a request that comes early
-   * waits. Rejects with a RequestError `overloaded` beyond the module's queue.
+   * waits. Rejects with a RequestError: `overloaded` beyond the module's queue, `tierUnavailable` for a module that
+   * failed to start.
    */
   async run<T>(
     module: string,
     task: () => T | Promise<T>,
     owner: { readonly signal: AbortSignal },
   ): Promise<T> {
-    const gate = this.#gates.get(module);
-    const readiness = this.#readiness.get(module);
-    if (gate === undefined || readiness === undefined) throw new Error(`no module ${module}`);
-    if (!readiness.isReady) await readiness.promise;
-    return gate.run(task, owner);
+    const record = this.#records.get(module);
+    if (record === undefined) throw new Error(`no module ${module}`);
+    if (!record.readiness.isReady) await record.readiness.promise;
+    return record.run(task, owner);
   }
 
-  async #startOne(module: ServiceModule): Promise<void> {
+  async #startOne(record: ModuleRecord): Promise<void> {
+    const { module } = record;
     const { clock, events } = this.options;
     const log = this.options.log.child({ module: module.name });
+    record.become("starting");
     await module.start({ log, clock, events, signal: this.#abort.signal });
-    const unsubscribe = events.subscribe(module.eventSubscriptions, (event) => module.onEvent(event));
-    const loop =
-      module.tickIntervalMs === null
-        ? null
-        : new TickLoop({
-            name: module.name,
-            intervalMs: module.tickIntervalMs,
-            tick: (signal) => module.tick(signal),
-            clock,
-            log,
-          });
-    this.#started.push({ module, loop, unsubscribe });
-    this.#readiness.get(module.name)?.begin();
-    loop?.start();
+    record.listen(events);
+    if (module.tickIntervalMs !== null) {
+      record.loop = new TickLoop({
+        name: module.name,
+        intervalMs: module.tickIntervalMs,
+        tick: (signal) => module.tick(signal),
+        clock,
+        log,
+        onTicked: (error) => record.onTicked(error),
+      });
+    }
+    this.#started.push(record);
+    record.become("ready");
+    record.readiness.begin();
+    record.loop?.start();
   }
+}
+
+function unavailable(module: string, reason: string): RequestError {
+  const text = `the module ${module} failed to start: ${reason}`;
+  return new RequestError(text, { kind: "tierUnavailable", tier: module, reason });
 }

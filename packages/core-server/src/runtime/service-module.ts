@@ -27,8 +27,10 @@ export interface ServiceModule {
   readonly eventSubscriptions: readonly CoreEventName[];
   /** Requests it handles at once; more wait in a bounded queue. */
   readonly maxConcurrency: number;
-  /** Milliseconds from one tick's due time to the next; null for none. */
-  readonly tickIntervalMs: number | null;
+  /** Milliseconds from one tick's due time to the next, asked anew each time if it is a function; null for none. */
+  readonly tickIntervalMs: number | (() => number) | null;
+  /** Whether the core can't be without it: one that isn't may fail to start, and the others go on. */
+  readonly essential: boolean;
   readonly handlers: Partial<CommandHandlers>;
   /** Resolves when the module can answer. */
   start(context: ModuleContext): Promise<void>;
@@ -50,6 +52,7 @@ export const QUIET_MODULE = {
   eventSubscriptions: [],
   maxConcurrency: 64,
   tickIntervalMs: null,
+  essential: true,
   handlers: {},
   start: () => Promise.resolve(),
   stop: () => Promise.resolve(),

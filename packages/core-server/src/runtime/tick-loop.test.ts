@@ -16,21 +16,21 @@ describe("TickLoop", () => {
     await clock.advance(99);
     expect(loop.counts.ticks).toBe(0);
     await clock.advance(201);
-    expect(loop.counts).toEqual({ ticks: 3, skipped: 0, failed: 0 });
+    expect(loop.counts).toEqual({ ticks: 3, slow: 0, missed: 0, failed: 0, lastMs: 0, maxMs: 0 });
     await loop.stop();
     await clock.advance(1000);
     expect(loop.counts.ticks).toBe(3);
   });
 
-  it("never runs two ticks at once, and counts those it skips", async () => {
+  it("never runs two ticks at once, and counts those it misses", async () => {
     let finish = (): void => undefined;
     const { loop, clock } = setUp(() => new Promise((resolve) => (finish = resolve)));
     loop.start();
     await clock.advance(350);
-    expect(loop.counts).toMatchObject({ ticks: 1, skipped: 2 });
+    expect(loop.counts).toMatchObject({ ticks: 1, missed: 2 });
     finish();
     await clock.advance(100);
-    expect(loop.counts).toMatchObject({ ticks: 2, skipped: 2 });
+    expect(loop.counts).toMatchObject({ ticks: 2, missed: 2 });
     finish();
     await loop.stop();
   });
@@ -44,7 +44,7 @@ describe("TickLoop", () => {
     });
     loop.start();
     await clock.advance(300);
-    expect(loop.counts).toEqual({ ticks: 3, skipped: 0, failed: 2 });
+    expect(loop.counts).toMatchObject({ ticks: 3, missed: 0, failed: 2 });
     expect(entries.map(({ msg }) => msg)).toEqual([
       "a tick of m failed: at once",
       "a tick of m failed: later",

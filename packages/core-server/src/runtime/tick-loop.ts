@@ -2,37 +2,59 @@ import type { Clock } from "@continuum/broker-core";
 import type { Logger } from "pino";
 import { toErrorText } from "../error-text.js";
 
-/** What a loop did so far. */
+/** What a loop did so far; times in ms. */
 export interface TickCounts {
   readonly ticks: number;
-  /** Due times that passed while a tick was still running. */
-  readonly skipped: number;
+  /** Ticks that took longer than half their interval. */
+  readonly slow: number;
+  /** Due times that passed while a tick was still running, or the process stood still. */
+  readonly missed: number;
   readonly failed: number;
+  /** Null before the first tick has ended. */
+  readonly lastMs: number | null;
+  readonly maxMs: number | null;
 }
 
+/** What a loop needs. */
+export interface TickLoopOptions {
+  readonly name: string;
+  /** Milliseconds from one due time to the next; asked anew each time when it is a function. */
+  readonly intervalMs: number | (() => number);
+  readonly tick: (signal: AbortSignal) => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Hears how each tick ended: null, or the error. */
+  readonly onTicked?: (error: unknown) => void;
+}
+
+/** Whatever a module asks for, a tick comes between these. */
+const MIN_INTERVAL_MS = 1;
+const MAX_INTERVAL_MS = 3_600_000;
+
 /**
- * Runs `tick` every `intervalMs`, never twice at once: a tick that is due while the last one runs is skipped and counted.
+ * Runs `tick` every `intervalMs`, never twice at once: a tick that is due while the last one runs is missed and counted.
  * A tick that throws is logged, and the loop goes on.
  */
 export class TickLoop {
   readonly #abort = new AbortController();
-  readonly #counts = { ticks: 0, skipped: 0, failed: 0 };
+  readonly #counts = { ticks: 0, slow: 0, missed: 0, failed: 0, lastMs: null, maxMs: null } as {
+    -readonly [K in keyof TickCounts]: TickCounts[K];
+  };
   #running: Promise<void> | null = null;
   #cancelTimer: (() => void) | null = null;
 
-  constructor(
-    private readonly options: {
-      readonly name: string;
-      readonly intervalMs: number;
-      readonly tick: (signal: AbortSignal) => Promise<void>;
-      readonly clock: Clock;
-      readonly log: Logger;
-    },
-  ) {}
+  constructor(private readonly options: TickLoopOptions) {}
 
   /** What the loop did so far. */
   get counts(): TickCounts {
     return { ...this.#counts };
+  }
+
+  /** From now to the next due time, as the loop would wait now. */
+  get intervalMs(): number {
+    const { intervalMs } = this.options;
+    const asked = typeof intervalMs === "number" ? intervalMs : intervalMs();
+    return Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, asked));
   }
 
   /** The first tick is one interval away: what must happen before it belongs into the module's start. */
@@ -48,26 +70,40 @@ export class TickLoop {
   }
 
   #schedule(): void {
-    this.#cancelTimer = this.options.clock.setTimeout(() => {
+    const { clock } = this.options;
+    const { intervalMs } = this;
+    const dueMs = clock.monotonicMs() + intervalMs;
+    this.#cancelTimer = clock.setTimeout(() => {
       if (this.#abort.signal.aborted) return;
+      // A machine that slept, or a loop that was blocked.
+      this.#counts.missed += Math.floor(Math.max(0, clock.monotonicMs() - dueMs) / intervalMs);
       this.#schedule();
       if (this.#running !== null) {
-        this.#counts.skipped += 1;
+        this.#counts.missed += 1;
         return;
       }
-      this.#running = this.#runOnce().finally(() => (this.#running = null));
-    }, this.options.intervalMs);
+      this.#running = this.#runOnce(intervalMs).finally(() => (this.#running = null));
+    }, intervalMs);
   }
 
-  async #runOnce(): Promise<void> {
-    this.#counts.ticks += 1;
+  async #runOnce(intervalMs: number): Promise<void> {
+    const { name, clock, log, onTicked } = this.options;
+    const counts = this.#counts;
+    const startedMs = clock.monotonicMs();
+    counts.ticks += 1;
     try {
       await this.options.tick(this.#abort.signal);
+      onTicked?.(null);
     } catch (error) {
       if (this.#abort.signal.aborted) return;
-      this.#counts.failed += 1;
-      const { log, name } = this.options;
+      counts.failed += 1;
       log.error({ err: error, module: name }, `a tick of ${name} failed: ${toErrorText(error)}`);
+      onTicked?.(error);
+    } finally {
+      const tookMs = clock.monotonicMs() - startedMs;
+      counts.lastMs = tookMs;
+      counts.maxMs = Math.max(counts.maxMs ?? 0, tookMs);
+      if (tookMs > intervalMs / 2) counts.slow += 1;
     }
   }
 }

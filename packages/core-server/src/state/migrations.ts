@@ -10,4 +10,28 @@ export const MIGRATIONS: readonly string[] = [
    );
    CREATE INDEX ledger_by_eviction ON ledger (eviction_id);
    CREATE INDEX ledger_by_thing ON ledger (thing_id);`,
+  `CREATE TABLE document (
+     namespace TEXT NOT NULL,
+     key TEXT NOT NULL,
+     value TEXT NOT NULL,
+     PRIMARY KEY (namespace, key)
+   ) WITHOUT ROWID;
+   CREATE TABLE pool (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+   ${readingTable("reading_raw")}
+   ${readingTable("reading_minute")}
+   ${readingTable("reading_hour")}`,
 ];
+
+function readingTable(name: string): string {
+  return `CREATE TABLE ${name} (
+     pool_id INTEGER NOT NULL,
+     at_ms INTEGER NOT NULL,
+     samples INTEGER NOT NULL,
+     used_sum REAL NOT NULL,
+     capacity INTEGER NOT NULL,
+     pressure_sum REAL NOT NULL,
+     pressure_min REAL NOT NULL,
+     pressure_max REAL NOT NULL,
+     PRIMARY KEY (pool_id, at_ms)
+   ) WITHOUT ROWID;`;
+}

@@ -11,11 +11,13 @@ import {
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { MemoryRecords } from "./memory-records.js";
+import type { RecordBatch, RecordStore, SeriesQuery } from "./record-store.js";
 import { StateError } from "./state-error.js";
 import { StateFile } from "./state-file.js";
 
 /** What the core remembers beyond its own life. Whoever opened it closes it. */
-export interface CoreState extends UseStore, EvictionLedger {
+export interface CoreState extends UseStore, EvictionLedger, RecordStore {
   /** Whether what is written now survives the core. */
   readonly isDurable: boolean;
   /** What a person should know of how it was opened; empty when all is well. */
@@ -39,12 +41,19 @@ export function openState({
   return new DirectoryState(directory, log);
 }
 
+/** What is remembered while there is no file. */
+interface Memory {
+  readonly uses: MemoryUseStore;
+  readonly ledger: MemoryLedger;
+  readonly records: MemoryRecords;
+}
+
 class DirectoryState implements CoreState {
   readonly notes: string[] = [];
   readonly #path: string;
   readonly #log: Logger;
   #file: StateFile | null = null;
-  #memory: { readonly uses: MemoryUseStore; readonly ledger: MemoryLedger } | null = null;
+  #memory: Memory | null = null;
   #isClosed = false;
 
   constructor(directory: string, log: Logger) {
@@ -54,7 +63,6 @@ class DirectoryState implements CoreState {
       this.#file = this.#open();
     } catch (error) {
       if (!(error instanceof StateError)) throw error;
-      this.#memory = { uses: new MemoryUseStore(), ledger: new MemoryLedger() };
       this.#say(`${error.message}; uses and evictions are remembered in memory only, until it can be had`);
     }
   }
@@ -64,27 +72,66 @@ class DirectoryState implements CoreState {
   }
 
   load(): ReturnType<UseStore["load"]> {
-    return this.#store.load();
+    return this.#with(
+      (file) => file.load(),
+      ({ uses }) => uses.load(),
+    );
   }
 
   save(changed: ReadonlyMap<string, ImageUse>, removed: readonly string[], marker: JournalMarker): void {
-    this.#store.save(changed, removed, marker);
+    this.#with(
+      (file) => file.save(changed, removed, marker),
+      ({ uses }) => uses.save(changed, removed, marker),
+    );
   }
 
   append(entry: Omit<LedgerEntry, "sequence">): number {
-    return this.#ledger.append(entry);
+    return this.#with(
+      (file) => file.append(entry),
+      ({ ledger }) => ledger.append(entry),
+    );
   }
 
   page(options: Parameters<EvictionLedger["page"]>[0]): readonly LedgerEntry[] {
-    return this.#ledger.page(options);
+    return this.#with(
+      (file) => file.page(options),
+      ({ ledger }) => ledger.page(options),
+    );
   }
 
   byEviction(evictionId: string): readonly LedgerEntry[] {
-    return this.#ledger.byEviction(evictionId);
+    return this.#with(
+      (file) => file.byEviction(evictionId),
+      ({ ledger }) => ledger.byEviction(evictionId),
+    );
   }
 
   byImage(id: string): readonly LedgerEntry[] {
-    return this.#ledger.byImage(id);
+    return this.#with(
+      (file) => file.byImage(id),
+      ({ ledger }) => ledger.byImage(id),
+    );
+  }
+
+  documents(namespace: string): ReadonlyMap<string, unknown> {
+    return this.#with(
+      (file) => file.documents(namespace),
+      ({ records }) => records.documents(namespace),
+    );
+  }
+
+  write(batch: RecordBatch): { readonly droppedReadings: number } {
+    return this.#with(
+      (file) => file.write(batch),
+      ({ records }) => records.write(batch),
+    );
+  }
+
+  series(query: SeriesQuery): ReturnType<RecordStore["series"]> {
+    return this.#with(
+      (file) => file.series(query),
+      ({ records }) => records.series(query),
+    );
   }
 
   maintain(): void {
@@ -103,16 +150,33 @@ class DirectoryState implements CoreState {
     this.#file?.close();
   }
 
-  get #store(): UseStore {
-    return this.#file ?? this.#inMemory.uses;
+  get #inMemory(): Memory {
+    return (this.#memory ??= {
+      uses: new MemoryUseStore(),
+      ledger: new MemoryLedger(),
+      records: new MemoryRecords(),
+    });
   }
 
-  get #ledger(): EvictionLedger {
-    return this.#file ?? this.#inMemory.ledger;
-  }
-
-  get #inMemory(): { readonly uses: MemoryUseStore; readonly ledger: MemoryLedger } {
-    return (this.#memory ??= { uses: new MemoryUseStore(), ledger: new MemoryLedger() });
+  /** Asks the file, or the memory while there is none. A file that turns out to be damaged is set aside, and a new one asked. */
+  #with<T>(ofFile: (file: StateFile) => T, ofMemory: (memory: Memory) => T): T {
+    if (this.#file === null) return ofMemory(this.#inMemory);
+    try {
+      return ofFile(this.#file);
+    } catch (error) {
+      const isDamaged =
+        error instanceof PoolError && error.cause instanceof StateError && error.cause.code === "damaged";
+      if (!isDamaged || this.#isClosed) throw error;
+      this.#file.close();
+      this.#file = null;
+      try {
+        this.#file = this.#begin(error.message);
+      } catch (why) {
+        if (!(why instanceof StateError)) throw why;
+        this.#say(`${why.message}; the state is remembered in memory only, until a file can be had`);
+      }
+      return this.#file === null ? ofMemory(this.#inMemory) : ofFile(this.#file);
+    }
   }
 
   #open(): StateFile {
@@ -120,25 +184,31 @@ class DirectoryState implements CoreState {
       return new StateFile(this.#path);
     } catch (error) {
       if (!(error instanceof StateError) || error.code !== "damaged") throw error;
-      const aside = `${this.#path}.damaged-${Date.now()}`;
-      renameSync(this.#path, aside);
-      // The journal belongs to the damaged file: on another one it would do harm.
-      renameIfThere(`${this.#path}-journal`, `${aside}-journal`);
-      this.#say(`${error.message}; it was set aside as ${aside}, and a new one begun`);
-      return new StateFile(this.#path);
+      return this.#begin(error.message);
     }
+  }
+
+  /** Sets the damaged file aside and begins a new one. */
+  #begin(why: string): StateFile {
+    const aside = `${this.#path}.damaged-${Date.now()}`;
+    renameIfThere(this.#path, aside);
+    // The journal belongs to the damaged file: on another one it would do harm.
+    renameIfThere(`${this.#path}-journal`, `${aside}-journal`);
+    this.#say(`${why}; it was set aside as ${aside}, and a new one begun`);
+    return new StateFile(this.#path);
   }
 
   /** What was remembered in memory goes into the file, and the file is used from now on. */
   #moveToFile(): void {
     const file = this.#open();
-    const { uses, ledger } = this.#inMemory;
+    const { uses, ledger, records } = this.#inMemory;
     try {
       const known = uses.load();
       if (known.marker !== null) file.save(known.uses, [], known.marker);
       for (const entry of [...ledger.page({ limit: Number.MAX_SAFE_INTEGER })].reverse()) {
         file.append(entry);
       }
+      file.write(records.all());
     } catch (error) {
       file.close();
       throw error;

@@ -1,6 +1,9 @@
 /** Why a state file can't be used: another core has it, a newer version wrote it, or the disk won't have it. */
 export type StateErrorCode = "locked" | "damaged" | "unwritable" | "full" | "newer";
 
+/** What the database and the file system say when the file can't be used; anything else is a bug. */
+const FOREIGN = /^(?:SQLITE_|E[A-Z]+$)/u;
+
 /** A state file that can't be used. */
 export class StateError extends Error {
   override readonly name = "StateError";
@@ -14,7 +17,7 @@ export class StateError extends Error {
   }
 }
 
-/** What a failure of the database or of the file system means for the state. */
+/** What a failure of the database or of the file system means for the state; throws what is neither. */
 export function toStateError(error: unknown, path: string): StateError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const text = error instanceof Error ? error.message : String(error);
@@ -28,5 +31,6 @@ export function toStateError(error: unknown, path: string): StateError {
   if (/^SQLITE_FULL|ENOSPC/u.test(code) || /disk is full|no space left/iu.test(text)) {
     return new StateError("full", `there is no space left for ${path}`, cause);
   }
+  if (!FOREIGN.test(code) && !/sqlite|database/iu.test(text)) throw error;
   return new StateError("unwritable", `${path} can't be written: ${text}`, cause);
 }

@@ -10,7 +10,10 @@ import {
 import Database from "libsql";
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
+import type { PressureHistoryPoint } from "@continuum/wire-types";
 import { MIGRATIONS } from "./migrations.js";
+import type { RecordBatch, RecordStore, SeriesQuery } from "./record-store.js";
+import { RecordTables } from "./record-tables.js";
 import { StateError, toStateError } from "./state-error.js";
 
 /** Space that is kept in the file, for writes on a disk that is full. */
@@ -18,6 +21,8 @@ const RESERVED_PAGES = 1_024;
 /** Pages that one transaction can change on a full disk: so large is the journal that undoes it kept. */
 const RESERVED_JOURNAL_PAGES = 256;
 const PAGE_BYTES = 4_096;
+/** How often old readings are looked for, in ms. */
+const TRIM_EVERY_MS = 60_000;
 /** Lines beyond the bound that are let stand, so that not every line costs a deletion. */
 const LEDGER_SLACK = 500;
 /** One question for both ends would read the whole table. */
@@ -31,7 +36,9 @@ const INSERT_FILLER = `INSERT INTO reserve VALUES (zeroblob(${PAGE_BYTES - 100})
  *
  * A transaction is durable when it returns; one that a kill interrupts is undone at the next start.
  */
-export class StateFile implements UseStore, EvictionLedger {
+export class StateFile implements UseStore, EvictionLedger, RecordStore {
+  readonly #records = new RecordTables((sql) => this.#statement(sql));
+  #trimmedMs = -Infinity;
   readonly #db: Database.Database;
   readonly #path: string;
   readonly #statements = new Map<string, Database.Statement>();
@@ -72,8 +79,7 @@ export class StateFile implements UseStore, EvictionLedger {
     this.#guarded(() => {
       // One that was cut off before its end left its table, with the space in it.
       this.#db.exec("DROP TABLE IF EXISTS reserve");
-      const free = Number(this.#get("PRAGMA freelist_count")?.["freelist_count"] ?? 0);
-      if (free < RESERVED_PAGES / 2) this.#allocate();
+      if (this.#freePages() < RESERVED_PAGES / 2) this.#allocate();
     });
   }
 
@@ -151,9 +157,49 @@ export class StateFile implements UseStore, EvictionLedger {
     return this.#guarded(() => this.#all(sql, id).map(toEntry));
   }
 
+  documents(namespace: string): ReadonlyMap<string, unknown> {
+    return this.#guarded(() => this.#records.documents(namespace));
+  }
+
+  write({ documents, readings }: RecordBatch): { readonly droppedReadings: number } {
+    return this.#guarded(() => {
+      // What is reserved is for the ledger and the documents: readings grow the file, or aren't kept.
+      const isTight = this.#freePages() < RESERVED_PAGES / 4;
+      const keptReadings = isTight ? [] : readings;
+      let droppedReadings = readings.length - keptReadings.length;
+      try {
+        this.#inTransaction(() => {
+          for (const [name, value] of documents) this.#records.putDocument(name, value);
+          for (const reading of keptReadings) if (!this.#records.addReading(reading)) droppedReadings += 1;
+        });
+      } catch (error) {
+        this.#records.forget();
+        throw error;
+      }
+      const newestMs = keptReadings.at(-1)?.atMs ?? -Infinity;
+      if (Math.abs(newestMs - this.#trimmedMs) >= TRIM_EVERY_MS && newestMs > 0) this.#trimRecords(newestMs);
+      return { droppedReadings };
+    });
+  }
+
+  series(query: SeriesQuery): readonly PressureHistoryPoint[] {
+    return this.#guarded(() => this.#records.series(query));
+  }
+
   close(): void {
     this.#statements.clear();
     closeDatabase(this.#db);
+  }
+
+  #freePages(): number {
+    return Number(this.#get("PRAGMA freelist_count")?.["freelist_count"] ?? 0);
+  }
+
+  /** A bounded step; when there is more, the next one follows with the next readings. */
+  #trimRecords(nowMs: number): void {
+    this.#inTransaction(() => {
+      this.#trimmedMs = this.#records.trim(nowMs) ? -Infinity : nowMs;
+    });
   }
 
   #trimLedger(): void {
@@ -226,8 +272,8 @@ export class StateFile implements UseStore, EvictionLedger {
     try {
       return run();
     } catch (error) {
-      const { code, message } = toStateError(error, this.#path);
-      throw new PoolError(code === "full" ? "noSpace" : "failed", message, { cause: error });
+      const cause = toStateError(error, this.#path);
+      throw new PoolError(cause.code === "full" ? "noSpace" : "failed", cause.message, { cause });
     }
   }
 }

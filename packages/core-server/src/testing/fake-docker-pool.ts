@@ -42,6 +42,10 @@ export class FakeDockerPool extends FakePool implements DockerPool {
     return this.onUsage();
   }
 
+  largest(): null {
+    return null;
+  }
+
   refreshUsage(): Promise<void> {
     return Promise.resolve();
   }

@@ -171,7 +171,7 @@ export class DockerEvictions {
     const wantBytes =
       "wantBytes" in wish
         ? wish.wantBytes
-        : wantedBytes(usedBytes, capacityBytes, { actAbove: 1, target: wish.target, floor: 0 });
+        : wantedBytes(usedBytes, capacityBytes, { target: wish.target, floor: 0 });
     const policy = this.#options.policyNamed(policyName);
     const plan = await this.#plan(policy, wantBytes, signal);
     return toWirePlan(this.#shelf.put({ engineId: id, policy, plan }), measured);

@@ -1,0 +1,96 @@
+import { type AlertEpisode, type EpisodeMessage, toPressureTier } from "@continuum/broker-core";
+import {
+  type AlertConsumer,
+  type AlertMessage,
+  formatBytes,
+  formatPressureAlert,
+} from "@continuum/wire-types";
+import { formatDuration } from "../config/duration.js";
+
+/** What a message says beside the episode itself. */
+export interface AlertContext {
+  readonly pool: string;
+  readonly kind: EpisodeMessage;
+  /** Unix milliseconds. */
+  readonly atMs: number;
+  readonly startedAtMs: number;
+  readonly timeToFullMs: number | null;
+  readonly biggestConsumer: AlertConsumer | null;
+  /** Whether the core may delete. */
+  readonly isEvictionOn: boolean;
+}
+
+/** The longest name that a message repeats, in characters. */
+const MAX_NAME = 100;
+
+/** A message of an episode, complete with its text. */
+export function toAlertMessage(episode: AlertEpisode, context: AlertContext): AlertMessage {
+  const { pool, kind, atMs, startedAtMs, timeToFullMs } = context;
+  const consumer = context.biggestConsumer;
+  const biggestConsumer = consumer === null ? null : { ...consumer, name: toPrintable(consumer.name) };
+  const message = {
+    episodeId: episode.id,
+    kind,
+    alert: {
+      tierName: pool,
+      pressure: episode.pressure,
+      tier: toPressureTier(episode.pressure),
+      bytesFreed: episode.freedBytes,
+      actionTaken: episode.actionTaken,
+      atMs,
+    },
+    startedAtMs,
+    endedAtMs: kind === "resolved" ? atMs : null,
+    highestTier: episode.highestTier,
+    timeToFullMs,
+    biggestConsumer,
+    nextCommand: nextCommand(episode, context),
+    messageCount: episode.messageCount,
+  };
+  return { ...message, text: toText(message) };
+}
+
+/** What helps most now. */
+function nextCommand(
+  { freedBytes, actionTaken }: AlertEpisode,
+  { kind, isEvictionOn, pool }: AlertContext,
+): string {
+  if (kind === "resolved")
+    return freedBytes > 0 && pool === "docker" ? "continuum history" : "continuum status";
+  if (pool !== "docker") return "continuum status";
+  if (!isEvictionOn) return "continuum plan";
+  return actionTaken && freedBytes === 0 ? "continuum usage" : "continuum history";
+}
+
+/** One line: the contract's text of the alert, then what is known beyond. */
+function toText({
+  alert,
+  kind,
+  timeToFullMs,
+  biggestConsumer,
+  nextCommand: next,
+}: Omit<AlertMessage, "text">): string {
+  const parts = [formatPressureAlert(alert), `state=${kind}`];
+  if (timeToFullMs !== null) parts.push(`full-in=${toShortDuration(timeToFullMs)}`);
+  if (biggestConsumer !== null) {
+    const { kind: what, name, sizeBytes } = biggestConsumer;
+    parts.push(`biggest=${quote(`${what} ${name} ${formatBytes(sizeBytes)}`)}`);
+  }
+  parts.push(`next=${quote(next)}`);
+  return parts.join(" ");
+}
+
+/** To the minute, or to the second below one: nobody counts a forecast's milliseconds. */
+function toShortDuration(ms: number): string {
+  const unitMs = ms >= 60_000 ? 60_000 : 1_000;
+  return formatDuration(Math.max(unitMs, Math.floor(ms / unitMs) * unitMs));
+}
+
+function quote(text: string): string {
+  return `"${text.replaceAll('"', "'")}"`;
+}
+
+/** A peer's text, without what could move a cursor or break a line. */
+function toPrintable(text: string): string {
+  return text.replace(/[\p{C}\u2028\u2029]/gu, "?").slice(0, MAX_NAME);
+}

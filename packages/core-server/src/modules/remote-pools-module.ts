@@ -1,0 +1,211 @@
+import {
+  type Clock,
+  PolicyError,
+  type PoolPolicy,
+  type PressureBroker,
+  toPoolPolicy,
+} from "@continuum/broker-core";
+import type { CommandName, CommandParams } from "@continuum/wire-types";
+import { randomUUID } from "node:crypto";
+import { type PoolReport, RemotePool } from "../remote-pools/remote-pool.js";
+import { invalidParam, RequestError } from "../request-error.js";
+import type { CommandHandlers, RequestConnection } from "../runtime/command-handlers.js";
+import { QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
+
+type Commands = "system/pool-register" | "system/pool-report" | "system/pool-unregister";
+
+/** Pools of one connection, and of all. */
+const MAX_PER_CONNECTION = 64;
+const MAX_POOLS = 1_024;
+const NAME = /^[a-z0-9._-]{1,64}$/u;
+const MIN_REPORT_MS = 100;
+const MAX_REPORT_MS = 600_000;
+/** How often silent pools are looked for, in ms. */
+const TICK_MS = 5_000;
+const MAX_ERROR_TEXT = 500;
+
+interface Registered {
+  readonly pool: RemotePool;
+  /** Whose pool it is; null once that connection is lost: then anybody may take it over. */
+  owner: RequestConnection | null;
+  readonly stopListening: () => void;
+}
+
+/** What the module works with; the broker is the caller's. */
+export interface RemotePoolsModuleOptions {
+  readonly broker: PressureBroker;
+  readonly clock: Clock;
+  /** What a pool gets that brings no policy of its own. */
+  readonly policy: Partial<PoolPolicy>;
+}
+
+/**
+ * Takes pools of other processes under the broker. Each belongs to the connection that registered it: only that one
+ * reports, and gets the eviction requests. When it is lost, or silent, the pool is stale, and after a while forgotten.
+ */
+export function createRemotePoolsModule({
+  broker,
+  clock,
+  policy,
+}: RemotePoolsModuleOptions): ServiceModuleFor<Commands> {
+  const pools = new Map<string, Registered>();
+
+  const remove = (name: string): boolean => {
+    const registered = pools.get(name);
+    if (registered === undefined) return false;
+    registered.stopListening();
+    registered.pool.disconnect();
+    pools.delete(name);
+    // Somebody else may have registered a pool of this name with the broker since.
+    if (broker.pools().includes(registered.pool)) broker.unregister(name);
+    return true;
+  };
+
+  const register = (
+    params: CommandParams<"system/pool-register">,
+    connection: RequestConnection,
+  ): RemotePool => {
+    const command = "system/pool-register";
+    const { name, reportEveryMs } = params;
+    if (!NAME.test(name))
+      throw invalidParam(command, "name", "1 to 64 of a-z, 0-9, dot, dash, underscore", name);
+    requireWhole(command, "reportEveryMs", reportEveryMs, MIN_REPORT_MS, MAX_REPORT_MS);
+    const first = toReport(command, params, null);
+    const own = toPolicy(params, policy);
+    const before = pools.get(name);
+    if (before === undefined && broker.pools().some((pool) => pool.name === name)) {
+      throw taken(name, "a pool of the core's own");
+    }
+    if (before !== undefined && before.owner !== null && before.owner !== connection) {
+      throw taken(name, "another connection's, which is open");
+    }
+    requireRoom(pools, connection, before !== undefined);
+    remove(name);
+    const pool = new RemotePool(name, first, { clock, reportEveryMs, idPrefix: randomUUID() }, (request) =>
+      connection.send("pool-evict", request),
+    );
+    const registered: Registered = {
+      pool,
+      owner: connection,
+      stopListening: connection.onClosed(() => {
+        registered.owner = null;
+        pool.disconnect();
+      }),
+    };
+    pools.set(name, registered);
+    broker.register(pool, own);
+    return pool;
+  };
+
+  const owned = (command: CommandName, name: string, connection: RequestConnection): Registered => {
+    const registered = pools.get(name);
+    if (registered?.owner !== connection) {
+      throw invalidParam(command, "name", "a pool that this connection has registered", name.slice(0, 100));
+    }
+    return registered;
+  };
+
+  const handlers: Pick<CommandHandlers, Commands> = {
+    "system/pool-register": (params, { connection }) => {
+      const { name, staleAfterMs, goneAfterMs } = register(params, connection);
+      return { name, staleAfterMs, goneAfterMs };
+    },
+    "system/pool-report": (params, { connection }) => {
+      const command = "system/pool-report";
+      const { name, evictionId, freedBytes = 0, error } = params;
+      const { pool } = owned(command, name, connection);
+      requireWhole(command, "freedBytes", freedBytes, 0, Number.MAX_SAFE_INTEGER);
+      const report = toReport(command, params, pool.lastReport);
+      const answer =
+        evictionId === undefined
+          ? null
+          : { evictionId, freedBytes, error: error?.slice(0, MAX_ERROR_TEXT) ?? null };
+      if (!pool.report(report, answer)) {
+        throw invalidParam(command, "evictionId", "an eviction that is open", evictionId?.slice(0, 100));
+      }
+      return { name, staleAfterMs: pool.staleAfterMs };
+    },
+    "system/pool-unregister": ({ name }, { connection }) => {
+      const isOwn = pools.get(name)?.owner === connection;
+      return { name, removed: isOwn && remove(name) };
+    },
+  };
+  return {
+    ...QUIET_MODULE,
+    name: "remote-pools",
+    priority: 22,
+    essential: false,
+    commandPrefixes: ["system/pool-"],
+    tickIntervalMs: TICK_MS,
+    handlers,
+    tick: () => {
+      for (const [name, { pool }] of pools) if (pool.isGone) remove(name);
+      return Promise.resolve();
+    },
+    stop: () => {
+      for (const name of [...pools.keys()]) remove(name);
+      return Promise.resolve();
+    },
+  };
+}
+
+function requireRoom(
+  pools: ReadonlyMap<string, Registered>,
+  connection: RequestConnection,
+  isKnown: boolean,
+): void {
+  const own = [...pools.values()].filter(({ owner }) => owner === connection).length;
+  if (isKnown || (own < MAX_PER_CONNECTION && pools.size < MAX_POOLS)) return;
+  const reason =
+    own >= MAX_PER_CONNECTION
+      ? `this connection has ${MAX_PER_CONNECTION} pools`
+      : `there are ${MAX_POOLS} pools of other processes`;
+  throw new RequestError(`overloaded: ${reason}`, { kind: "overloaded", reason });
+}
+
+type Figures = Omit<CommandParams<"system/pool-report">, "name">;
+
+function toReport(command: CommandName, figures: Figures, before: PoolReport | null): PoolReport {
+  const { usedBytes, capacityBytes = before?.capacityBytes ?? 0, reclaimableBytes = null } = figures;
+  const counters = {
+    entryCount: figures.entryCount ?? 0,
+    pinnedCount: figures.pinnedCount ?? 0,
+    hitCount: figures.hitCount ?? 0,
+    missCount: figures.missCount ?? 0,
+    evictionCount: figures.evictionCount ?? 0,
+    inflightCount: figures.inflightCount ?? 0,
+  };
+  for (const [path, value] of Object.entries({ usedBytes, capacityBytes, ...counters })) {
+    requireWhole(command, path, value, 0, Number.MAX_SAFE_INTEGER);
+  }
+  if (reclaimableBytes !== null) {
+    requireWhole(command, "reclaimableBytes", reclaimableBytes, 0, Number.MAX_SAFE_INTEGER);
+  }
+  return { usedBytes, capacityBytes, reclaimableBytes, counters };
+}
+
+function toPolicy(
+  { actAbove, stopBelow, target, floor }: CommandParams<"system/pool-register">,
+  defaults: Partial<PoolPolicy>,
+): Partial<PoolPolicy> {
+  const own = Object.fromEntries(
+    Object.entries({ actAbove, stopBelow, target, floor }).filter(([, value]) => value !== undefined),
+  ) as Partial<PoolPolicy>;
+  try {
+    toPoolPolicy({ ...defaults, ...own });
+    return own;
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    throw invalidParam("system/pool-register", error.field, error.message, own[error.field] ?? "the core's");
+  }
+}
+
+function taken(name: string, whose: string): RequestError {
+  const expected = "a name that nobody else has";
+  return invalidParam("system/pool-register", "name", expected, `${name}, which is ${whose}`);
+}
+
+function requireWhole(command: CommandName, path: string, value: number, min: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
+  throw invalidParam(command, path, `a whole number from ${min} to ${max}`, value);
+}

@@ -1,0 +1,121 @@
+import type { Clock } from "@continuum/broker-core";
+import type { RuntimeModule, RuntimeModuleMetrics } from "@continuum/wire-types";
+import { toErrorText } from "../error-text.js";
+import { RequestError } from "../request-error.js";
+import { ConcurrencyGate } from "./concurrency-gate.js";
+import { DurationHistogram } from "./duration-histogram.js";
+import type { CoreEvent, EventBus } from "./event-bus.js";
+import { Readiness } from "./readiness.js";
+import type { ServiceModule } from "./service-module.js";
+import type { TickLoop } from "./tick-loop.js";
+
+/** A module in the runtime: its state, the limit on its requests, and what it did. */
+export class ModuleRecord {
+  readonly readiness: Readiness;
+  loop: TickLoop | null = null;
+  readonly #gate: ConcurrencyGate;
+  readonly #durations = new DurationHistogram();
+  readonly #counts = { requests: 0, failedRequests: 0, rejectedRequests: 0, events: 0, failedEvents: 0 };
+  #state: RuntimeModule["state"] = "waiting";
+  #sinceMs: number;
+  #lastError: string | null = null;
+  #unsubscribe = (): void => undefined;
+
+  constructor(
+    readonly module: ServiceModule,
+    private readonly clock: Clock,
+    maxQueued: number,
+  ) {
+    this.#gate = new ConcurrencyGate(module.name, module.maxConcurrency, maxQueued);
+    this.readiness = new Readiness(module.name);
+    this.#sinceMs = clock.nowMs();
+  }
+
+  get state(): RuntimeModule["state"] {
+    return this.#state;
+  }
+
+  /** Goes over to a state; an error is kept as the module's last one. */
+  become(state: RuntimeModule["state"], error?: unknown): void {
+    if (error !== undefined && error !== null) this.#lastError = toErrorText(error);
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#sinceMs = this.clock.nowMs();
+  }
+
+  /** How a tick ended: one that fails makes the module degraded, one that doesn't makes it well again. */
+  onTicked(error: unknown): void {
+    if (this.#state === "ready" || this.#state === "degraded")
+      this.become(error === null ? "ready" : "degraded", error);
+  }
+
+  /** Hears what the module subscribed to; an event on which it fails harms nobody else. */
+  listen(events: EventBus): void {
+    this.#unsubscribe = events.subscribe(this.module.eventSubscriptions, (event: CoreEvent) => {
+      this.#counts.events += 1;
+      try {
+        this.module.onEvent(event);
+      } catch (error) {
+        this.#counts.failedEvents += 1;
+        this.#lastError = toErrorText(error);
+        throw error;
+      }
+    });
+  }
+
+  /** Hears nothing more. */
+  deafen(): void {
+    this.#unsubscribe();
+  }
+
+  /** Runs a request within the module's limit, and counts it. */
+  async run<T>(task: () => T | Promise<T>, owner: { readonly signal: AbortSignal }): Promise<T> {
+    const startedMs = this.clock.monotonicMs();
+    try {
+      const result = await this.#gate.run(task, owner);
+      this.#counts.requests += 1;
+      return result;
+    } catch (error) {
+      const isRejected = error instanceof RequestError && error.code === "overloaded";
+      this.#counts[isRejected ? "rejectedRequests" : "requests"] += 1;
+      if (!isRejected) this.#counts.failedRequests += 1;
+      throw error;
+    } finally {
+      this.#durations.add(this.clock.monotonicMs() - startedMs);
+    }
+  }
+
+  /** As `runtime/list` shows it. */
+  toListed(): RuntimeModule {
+    const { name, priority, commandPrefixes, essential } = this.module;
+    return {
+      name,
+      priority,
+      state: this.#state,
+      essential,
+      commandPrefixes: [...commandPrefixes],
+      tickMs: this.loop?.intervalMs ?? null,
+      sinceMs: this.#sinceMs,
+      lastError: this.#lastError,
+    };
+  }
+
+  /** As `runtime/metrics` shows it. */
+  toMetrics(): RuntimeModuleMetrics {
+    const ticks = this.loop?.counts;
+    return {
+      name: this.module.name,
+      ticks: ticks?.ticks ?? 0,
+      slowTicks: ticks?.slow ?? 0,
+      missedTicks: ticks?.missed ?? 0,
+      failedTicks: ticks?.failed ?? 0,
+      lastTickMs: ticks?.lastMs ?? null,
+      maxTickMs: ticks?.maxMs ?? null,
+      ...this.#counts,
+      inFlight: this.#gate.running,
+      queued: this.#gate.waiting,
+      p50RequestMs: this.#durations.quantileMs(0.5),
+      p99RequestMs: this.#durations.quantileMs(0.99),
+    };
+  }
+}
