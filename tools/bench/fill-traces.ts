@@ -15,7 +15,7 @@ export interface FillTrace {
 }
 
 /** Numbers of [0, 1), the same for the same seed (mulberry32). */
-export function traceRandom(seed: number): () => number {
+function traceRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -6,9 +6,9 @@ const corpus = (name: string): readonly string[] =>
   JSON.parse(readFileSync(join(import.meta.dirname, "../../corpus", name), "utf8")) as string[];
 
 /** Lines that were a problem somewhere, or might be. */
-export const REQUEST_CORPUS = corpus("request-lines.json");
+const REQUEST_CORPUS = corpus("request-lines.json");
 /** Payloads of response frames that were a problem somewhere, or might be. */
-export const RESPONSE_CORPUS = corpus("response-frames.json");
+const RESPONSE_CORPUS = corpus("response-frames.json");
 
 const commands = [
   "health-check",
