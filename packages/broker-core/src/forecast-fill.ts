@@ -24,6 +24,8 @@ const CERTAIN = 10;
 const FLAT = 0.001;
 /** A level is an outlier, and so is a step, beyond so many times the usual deviation. */
 const OUTLIER = 6;
+/** So many steps may be left out, at most: a burst falls into one or two. */
+const MAX_OUTLIERS = 2;
 /** A fall by more than this share of the capacity at once is a relief, not noise. */
 const DROP = 0.02;
 /** The rate has changed when the halves differ by this share, and by so many standard errors. */
@@ -133,10 +135,12 @@ function measure(steps: readonly Step[]): {
   const deviations = steps.map(({ change, ms }) => Math.abs(change - usual * ms));
   const scatter = OUTLIER * median(deviations);
   // Without scatter, a step of twice the usual one stands out; without a usual step, none does.
-  const kept = steps.filter(({ ms }, i) => {
+  const inliers = steps.filter(({ ms }, i) => {
     const limit = Math.max(scatter, Math.abs(usual) * ms);
     return limit === 0 || (deviations[i] ?? 0) <= limit;
   });
+  // One burst is an outlier; where several steps stand out, that is how the pool fills.
+  const kept = steps.length - inliers.length <= MAX_OUTLIERS ? inliers : steps;
   const ms = kept.reduce((sum, step) => sum + step.ms, 0);
   const total = kept.reduce((sum, step) => sum + step.change, 0);
   if (ms <= 0) return { perMs: 0, error: Infinity, total: 0 };
