@@ -8,6 +8,7 @@ import { toErrorText } from "./error-text.js";
 import { formatEndpoint } from "./ipc/endpoint.js";
 import type { IpcLimits } from "./ipc/ipc-limits.js";
 import { IpcServer } from "./ipc/ipc-server.js";
+import { createAlertSinksModule } from "./modules/alert-sinks-module.js";
 import { createAlertsModule } from "./modules/alerts-module.js";
 import { createAdmissionModule } from "./modules/admission-module.js";
 import { createDockerModule } from "./modules/docker-module.js";
@@ -124,6 +125,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     },
     biggestConsumer: (pool) => (pool === dockerPool.name ? dockerPool.largest() : null),
   });
+  const alertSinks = createAlertSinksModule(log.child({ module: "alert-sinks" }));
   const history = createHistoryModule({ broker, keeper, nowMs: () => clock.nowMs() });
   const remotePools = createRemotePoolsModule({ broker, clock, policy });
   const runtimeModule = createRuntimeModule({
@@ -153,6 +155,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
       runtimeModule,
       pushed,
       alerts,
+      alertSinks,
       history,
       pressure,
       remotePools,
