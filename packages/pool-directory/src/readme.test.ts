@@ -18,7 +18,7 @@ it("the README's example runs as it stands", { timeout: 60_000 }, async () => {
     const file = join(dir, "example.mts");
     await writeFile(file, example);
     const args = ["--conditions=@continuum/source", "--import", "tsx", file];
-    const env = { ...process.env, HF_HUB_CACHE: hub.path };
+    const env = { ...process.env, HF_HUB_CACHE: hub.path, FORCE_COLOR: "0" };
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: packageDir, env });
     expect(stdout).toContain("huggingface 1 [");
     expect(stdout).toContain("models--org--bert/snapshots/abc: last used 30 d ago");

@@ -5,18 +5,18 @@ import type { CallOptions, CommandCaller, Constructor } from "../command-caller"
 /** The commands of the domain `runtime`, typed. */
 export interface RuntimeCommands {
   /** Lists the core's modules: which are ready, which failed and why. */
-  list(options?: CallOptions): Promise<RuntimeListReply>;
+  runtimeList(options?: CallOptions): Promise<RuntimeListReply>;
   /** Says what the core's process and its modules did: ticks, requests, times, memory. */
-  metrics(options?: CallOptions): Promise<RuntimeMetricsReply>;
+  runtimeMetrics(options?: CallOptions): Promise<RuntimeMetricsReply>;
 }
 
 /** Adds the commands of the domain `runtime` to a client. */
 export function RuntimeMixin<B extends Constructor<CommandCaller>>(Base: B): B & Constructor<RuntimeCommands> {
   return class extends Base implements RuntimeCommands {
-    list(options?: CallOptions): Promise<RuntimeListReply> {
+    runtimeList(options?: CallOptions): Promise<RuntimeListReply> {
       return this.call("runtime/list", {}, options);
     }
-    metrics(options?: CallOptions): Promise<RuntimeMetricsReply> {
+    runtimeMetrics(options?: CallOptions): Promise<RuntimeMetricsReply> {
       return this.call("runtime/metrics", {}, options);
     }
   };

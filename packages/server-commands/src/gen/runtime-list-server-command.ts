@@ -9,9 +9,9 @@ export class RuntimeListServerCommand implements ServerCommand<RuntimeListParams
   readonly name = RuntimeListServerCommand.commandName;
 
   /** Without a client it uses the shared one of the default endpoint, which connects at the first request. */
-  constructor(private readonly client: Pick<RustCoreIPCClient, "list"> = connectCore()) {}
+  constructor(private readonly client: Pick<RustCoreIPCClient, "runtimeList"> = connectCore()) {}
 
   async execute(_params: RuntimeListParams = {}, options?: CallOptions): Promise<RuntimeListResult> {
-    return { success: true, ...(await this.client.list(options)) };
+    return { success: true, ...(await this.client.runtimeList(options)) };
   }
 }

@@ -9,9 +9,9 @@ export class RuntimeMetricsServerCommand implements ServerCommand<RuntimeMetrics
   readonly name = RuntimeMetricsServerCommand.commandName;
 
   /** Without a client it uses the shared one of the default endpoint, which connects at the first request. */
-  constructor(private readonly client: Pick<RustCoreIPCClient, "metrics"> = connectCore()) {}
+  constructor(private readonly client: Pick<RustCoreIPCClient, "runtimeMetrics"> = connectCore()) {}
 
   async execute(_params: RuntimeMetricsParams = {}, options?: CallOptions): Promise<RuntimeMetricsResult> {
-    return { success: true, metrics: await this.client.metrics(options) };
+    return { success: true, metrics: await this.client.runtimeMetrics(options) };
   }
 }
