@@ -59,6 +59,7 @@ describe("generate, in a copy of the workspace", () => {
   it("names what a changed schema makes stale", async () => {
     await edit("schemas/paging/PoolStats.json", (text) => text.replaceAll("inflightCount", "loadingCount"));
     expect(await check()).toEqual([
+      "differs packages/server-commands/src/gen/system-pressure-broker-extension-server-command.test.ts",
       "differs packages/server-commands/src/gen/system-pressure-broker-state-server-command.test.ts",
       "differs packages/wire-types/src/gen/paging/PoolStats.ts",
       "differs packages/wire-types/src/gen/validators/PoolStats.ts",
