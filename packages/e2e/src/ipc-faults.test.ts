@@ -6,7 +6,7 @@ const isLong = process.env["CONTINUUM_LONG_TESTS"] === "1";
 const seeds = isLong ? [1, 2, 3, 4, 5] : [1];
 const callsPerClient = isLong ? 5_000 : 300;
 
-/** docs/ipc.md holds the table of the long form. */
+/** docs/ipc-faults.md holds the table of the long form. */
 describe("faults between a client and its core", () => {
   const rows: string[] = [];
 
