@@ -102,7 +102,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
   });
   const pushed = createEventsModule((event, data) => ipc.push(event, data));
   const pressure = createPressureBrokerModule({ broker, tickMs });
-  const resources = createSystemResourceModule({ tier: (signal) => dockerPool.tier(signal), clock });
+  const resources = createSystemResourceModule({ tier: () => dockerPool.tier(), clock });
   const admission = createAdmissionModule({
     names: () => broker.pools().map(({ name }) => name),
     read: (name, signal) => broker.read(name, signal),

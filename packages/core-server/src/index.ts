@@ -6,5 +6,7 @@ export { CoreError, type CoreErrorCode } from "./core-error.js";
 export { EXIT_CODE } from "./exit-code.js";
 export { decodeEndpoint, type Endpoint, formatEndpoint } from "./ipc/endpoint.js";
 export { DEFAULT_IPC_LIMITS, type IpcLimits } from "./ipc/ipc-limits.js";
+export { IpcServer, type IpcServerOptions } from "./ipc/ipc-server.js";
+export { AttachedReply } from "./runtime/attached-reply.js";
 export type { CoreEvent, CoreEventName, EventBus } from "./runtime/event-bus.js";
 export { RequestError } from "./request-error.js";

@@ -23,13 +23,10 @@ export class Router {
   }
 
   /**
-   * Rejects with a RequestError `unknownCommand`, `accessDenied`, `invalidParams` or `overloaded`, or with whatever the handler threw.
+   * Gives the handler's result, or a promise of it. Throws or rejects with a RequestError `unknownCommand`,
+   * `accessDenied`, `invalidParams` or `overloaded`, or with whatever the handler threw.
    */
-  async dispatch(
-    command: string,
-    params: Readonly<Record<string, unknown>>,
-    context: RequestContext,
-  ): Promise<unknown> {
+  dispatch(command: string, params: Readonly<Record<string, unknown>>, context: RequestContext): unknown {
     const route = this.#routes.get(command);
     if (route === undefined) throw this.#unknown(command);
     requireAccess(route.command, context.connection.access);

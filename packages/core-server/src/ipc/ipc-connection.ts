@@ -1,14 +1,23 @@
 import type { AccessLevel } from "@continuum/wire-types";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
+import { AttachedReply } from "../runtime/attached-reply.js";
 import type { PushedEventName, RequestContext } from "../runtime/command-handlers.js";
 import type { DeadlineList } from "./deadline-list.js";
+import { FrameBatch } from "./frame-batch.js";
 import type { IpcLimits } from "./ipc-limits.js";
 import { LineDecoder } from "./line-decoder.js";
 import { PendingRequest, type Requester } from "./pending-request.js";
 import { toReplyError } from "./reply-error.js";
 import { decodeRequest } from "./request-decoder.js";
-import { encodeFrame, type Outgoing, toFailure, toSuccess } from "./response-encoder.js";
+import {
+  encodeAttachmentHead,
+  encodeFrame,
+  encodeSuccess,
+  type Outgoing,
+  toFailure,
+  toSuccess,
+} from "./response-encoder.js";
 
 /** What a connection needs from its server; shared by all connections. */
 export interface ConnectionHost {
@@ -16,12 +25,12 @@ export interface ConnectionHost {
   readonly log: Logger;
   /** What connections may ask for. */
   readonly access: AccessLevel;
-  /** Answers a request, or rejects. */
+  /** Answers a request, or gives a promise of the answer; throws or rejects for a failure. */
   readonly dispatch: (
     command: string,
     params: Readonly<Record<string, unknown>>,
     context: RequestContext,
-  ) => Promise<unknown>;
+  ) => unknown;
   readonly requestDeadlines: DeadlineList<PendingRequest>;
   readonly lineDeadlines: DeadlineList<IpcConnection>;
   readonly lingerDeadlines: DeadlineList<IpcConnection>;
@@ -31,6 +40,16 @@ export interface ConnectionHost {
    */
   readonly closeOnGarbage: boolean;
 }
+
+/**
+ * Replies of one turn leave in about so many writes: in one, the peer would have nothing to do meanwhile; in more,
+ * system calls cost more than that.
+ */
+const WRITES_PER_BATCH = 4;
+/** Fewer replies than this aren't worth a write of their own. */
+const MIN_BATCH_FRAMES = 8;
+/** So much is written at once, in bytes. */
+const MAX_BATCH_BYTES = 256 * 1024;
 
 /** One peer: reads its requests, answers each, and pushes the events that it subscribed to. */
 export class IpcConnection implements Requester {
@@ -42,7 +61,10 @@ export class IpcConnection implements Requester {
   /** Reading: requests are taken. Ending: those in flight are answered, no more are taken. Closing: nothing is answered. */
   #state: "reading" | "ending" | "closing" = "reading";
   #isPaused = false;
-  #isCorked = false;
+  /** Replies that aren't written yet; they are at the end of the turn. */
+  readonly #batch = new FrameBatch();
+  #batchFrames = MIN_BATCH_FRAMES;
+  #isFlushDue = false;
 
   constructor(
     readonly id: number,
@@ -125,7 +147,8 @@ export class IpcConnection implements Requester {
     const timeoutMs = this.host.limits.requestTimeoutMs;
     const { command } = pending;
     const text = `${command} did not finish within ${timeoutMs} ms`;
-    this.#settle(pending, toFailure(pending.requestId, text, { kind: "timeout", command, timeoutMs }));
+    const detail = { kind: "timeout", command, timeoutMs } as const;
+    this.#settle(pending, () => this.#send(toFailure(pending.requestId, text, detail)));
     pending.abort(new Error(text));
   }
 
@@ -145,10 +168,12 @@ export class IpcConnection implements Requester {
     // A peer that is being closed is read on for a moment, so that it isn't reset before it has read why.
     if (this.#state !== "reading") return;
     const { lines, oversized } = this.#decoder.push(chunk);
+    this.#batchFrames = Math.max(MIN_BATCH_FRAMES, Math.ceil(lines.length / WRITES_PER_BATCH));
     for (const line of lines) {
       this.#onLine(line);
       if (!this.#isReading()) return;
     }
+    this.#flush();
     if (oversized) {
       this.#refuseAndClose(`a request line is longer than ${this.host.limits.maxLineBytes} bytes`);
       return;
@@ -168,7 +193,7 @@ export class IpcConnection implements Requester {
     else if (isNew || !lineDeadlines.has(this)) lineDeadlines.add(this);
   }
 
-  #onLine(line: Buffer): void {
+  #onLine(line: string | null): void {
     const request = decodeRequest(line);
     if (request.kind === "refused") {
       if (this.host.closeOnGarbage && !request.isJson) this.#refuseAndClose(request.reason);
@@ -188,70 +213,118 @@ export class IpcConnection implements Requester {
       return;
     }
     const pending = new PendingRequest(command, requestId, this);
+    let result: unknown;
+    try {
+      result = this.host.dispatch(command, params, pending);
+    } catch (error) {
+      this.#answerFailure(pending, error);
+      return;
+    }
+    if (result instanceof Promise) this.#await(pending, result);
+    else this.#answer(pending, result);
+  }
+
+  /** Only what can't be answered at once is in flight. */
+  #await(pending: PendingRequest, result: Promise<unknown>): void {
     this.#pending.add(pending);
-    if (requestId !== null) this.#idsInFlight.add(requestId);
+    if (pending.requestId !== null) this.#idsInFlight.add(pending.requestId);
     this.host.requestDeadlines.add(pending);
-    this.host.dispatch(command, params, pending).then(
-      (result) => this.#settle(pending, toSuccess(requestId, result)),
-      (error: unknown) => this.#fail(pending, error),
+    result.then(
+      (value) => this.#settle(pending, () => this.#answer(pending, value)),
+      (error: unknown) => this.#settle(pending, () => this.#answerFailure(pending, error)),
     );
   }
 
-  #fail(pending: PendingRequest, error: unknown): void {
-    if (!this.#pending.has(pending)) return;
-    const { text, detail, isInternal } = toReplyError(error, pending.command);
-    if (isInternal) this.host.log.error({ err: error, command: pending.command }, text);
-    this.#settle(pending, toFailure(pending.requestId, text, detail));
-  }
-
   /** The first answer counts; one that comes after a timeout or a close is dropped. */
-  #settle(pending: PendingRequest, reply: Outgoing): void {
+  #settle(pending: PendingRequest, answer: () => void): void {
     if (!this.#pending.delete(pending)) return;
     if (pending.requestId !== null) this.#idsInFlight.delete(pending.requestId);
     this.host.requestDeadlines.delete(pending);
-    this.#send(reply, pending);
+    answer();
     this.#endIfIdle();
   }
 
-  #send(message: Outgoing, pending?: PendingRequest): void {
-    let frame: Buffer;
+  #answer(pending: PendingRequest, result: unknown): void {
+    const { requestId, command } = pending;
     try {
-      frame = encodeFrame(message);
+      if (result instanceof AttachedReply) this.#sendAttached(requestId, result);
+      else this.#sendText(encodeSuccess(requestId, result));
     } catch (error) {
-      if (pending === undefined) throw error;
-      const { text, detail } = toReplyError(error, pending.command);
-      this.host.log.error({ err: error, command: pending.command }, "a reply can't be encoded");
-      frame = encodeFrame(toFailure(pending.requestId, text, detail));
+      const { text, detail } = toReplyError(error, command);
+      this.host.log.error({ err: error, command }, "a reply can't be encoded");
+      this.#send(toFailure(requestId, text, detail));
     }
-    this.#write(frame);
+  }
+
+  #answerFailure({ command, requestId }: PendingRequest, error: unknown): void {
+    const { text, detail, isInternal } = toReplyError(error, command);
+    if (isInternal) this.host.log.error({ err: error, command }, text);
+    this.#send(toFailure(requestId, text, detail));
+  }
+
+  #send(message: Outgoing): void {
+    this.#sendText(JSON.stringify(message));
+  }
+
+  /** Puts a frame to those of this turn. */
+  #sendText(json: string): void {
+    if (!this.#canWrite(json.length)) return;
+    this.#batch.add(json);
+    if (this.#batch.frames >= this.#batchFrames || this.#batch.length >= MAX_BATCH_BYTES) {
+      this.#flush();
+    } else if (!this.#isFlushDue) {
+      this.#isFlushDue = true;
+      process.nextTick(() => {
+        this.#isFlushDue = false;
+        this.#flush();
+      });
+    }
+  }
+
+  #sendAttached(requestId: number | null, { result, attachment }: AttachedReply<unknown>): void {
+    const head = encodeAttachmentHead(toSuccess(requestId, result), attachment.byteLength);
+    if (!this.#canWrite(head.length + attachment.byteLength)) return;
+    this.#flush();
+    this.socket.cork();
+    this.socket.write(head);
+    this.socket.write(attachment);
+    this.socket.uncork();
+    this.#pauseIfUnread();
   }
 
   #write(frame: Buffer): void {
+    if (!this.#canWrite(frame.length)) return;
+    this.#flush();
+    this.socket.write(frame);
+    this.#pauseIfUnread();
+  }
+
+  /** Closes instead when the peer leaves too much unread. */
+  #canWrite(bytes: number): boolean {
     const { socket } = this;
-    if (socket.destroyed || this.#state === "closing") return;
-    const { maxOutputBytes, pauseOutputBytes } = this.host.limits;
-    const unreadBytes = socket.writableLength;
+    if (socket.destroyed || this.#state === "closing") return false;
+    const { maxOutputBytes } = this.host.limits;
+    const unreadBytes = socket.writableLength + this.#batch.length;
     // A single frame may be larger than the buffer's bound; a peer that leaves others unread may not have it.
-    if (unreadBytes > 0 && unreadBytes + frame.length > maxOutputBytes) {
-      this.host.log.warn({ connection: this.id, unreadBytes }, "closed a connection that doesn't read");
-      socket.destroy();
-      return;
-    }
-    if (!this.#isCorked) {
-      // Everything that is answered in this turn leaves in one system call.
-      this.#isCorked = true;
-      socket.cork();
-      process.nextTick(() => {
-        this.#isCorked = false;
-        socket.uncork();
-      });
-    }
-    socket.write(frame);
-    if (!this.#isPaused && socket.writableLength > pauseOutputBytes) {
-      this.#isPaused = true;
-      socket.pause();
-      this.host.lineDeadlines.delete(this);
-    }
+    if (unreadBytes === 0 || unreadBytes + bytes <= maxOutputBytes) return true;
+    this.host.log.warn({ connection: this.id, unreadBytes }, "closed a connection that doesn't read");
+    socket.destroy();
+    return false;
+  }
+
+  #flush(): void {
+    if (this.#batch.length === 0) return;
+    const bytes = this.#batch.take();
+    if (this.socket.destroyed) return;
+    this.socket.write(bytes, "latin1");
+    this.#pauseIfUnread();
+  }
+
+  #pauseIfUnread(): void {
+    if (this.#isPaused || this.socket.writableLength <= this.host.limits.pauseOutputBytes) return;
+    this.#isPaused = true;
+    this.socket.pause();
+    this.host.lineDeadlines.delete(this);
   }
 
   #onDrained(): void {
@@ -276,6 +349,7 @@ export class IpcConnection implements Requester {
   /** Sends what is buffered, then closes; a peer that doesn't close its side is cut off after a moment. */
   #close(): void {
     if (this.#state === "closing") return;
+    this.#flush();
     this.#state = "closing";
     this.#forget("the connection is being closed");
     this.socket.end();

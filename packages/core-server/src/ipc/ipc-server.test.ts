@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { RequestError } from "../request-error.js";
+import { AttachedReply } from "../runtime/attached-reply.js";
 import type { RequestContext } from "../runtime/command-handlers.js";
-import { RawClient } from "../testing/raw-client.js";
+import { RawClient, type RawReply } from "../testing/raw-client.js";
 import { tempDirectory } from "../testing/temp-directory.js";
 import { formatEndpoint } from "./endpoint.js";
 import { IpcServer, type IpcServerOptions } from "./ipc-server.js";
@@ -99,6 +100,40 @@ describe("a connection", () => {
     for (const id of ids) {
       expect(await client.next()).toEqual({ success: true, result: { n: id }, requestId: id });
     }
+  });
+
+  it("gets attachments in their place among other replies, whatever is in them", async () => {
+    const attachments = [
+      Buffer.from([0, 10, 0, 0x7b, 255, 10, 0]),
+      Buffer.alloc(0),
+      Buffer.alloc(3_000_000, 10),
+    ];
+    await using harness = await serve({
+      dispatch: (_command, { index }) => {
+        const attachment = attachments[Number(index)];
+        const reply =
+          attachment === undefined ? index : new AttachedReply({ index, text: "größe" }, attachment);
+        // At once and later.
+        return index === 1 ? Promise.resolve(reply) : reply;
+      },
+    });
+    const client = await harness.connect();
+    for (const [id, index] of [3, 0, 4, 1, 2, 5].entries()) client.request("get", id + 1, { index });
+    const replies = new Map<number | undefined, RawReply>();
+    for (let i = 0; i < 6; i += 1) {
+      const reply = await client.next();
+      replies.set(reply.requestId, reply);
+    }
+    expect(replies.get(1)).toEqual({ success: true, result: 3, requestId: 1 });
+    for (const [id, index] of [
+      [2, 0],
+      [4, 1],
+      [5, 2],
+    ] as const) {
+      expect(replies.get(id)).toMatchObject({ success: true, result: { index, text: "größe" } });
+      expect(replies.get(id)?.attachment?.equals(attachments[index] ?? Buffer.of())).toBe(true);
+    }
+    expect(replies.get(6)).toEqual({ success: true, result: 5, requestId: 6 });
   });
 
   it("is answered without an id where it gave none", async () => {

@@ -9,6 +9,7 @@ export interface Requester extends RequestConnection {
 export class PendingRequest implements RequestContext {
   #controller: AbortController | null = null;
   #abortReason: Error | null = null;
+  readonly #onAborted: ((reason: Error) => void)[] = [];
 
   constructor(
     readonly command: string,
@@ -25,9 +26,16 @@ export class PendingRequest implements RequestContext {
     return this.#controller.signal;
   }
 
+  onAborted(run: (reason: Error) => void): void {
+    if (this.#abortReason === null) this.#onAborted.push(run);
+    else run(this.#abortReason);
+  }
+
   /** Tells the handler that nobody waits for it any more. */
   abort(reason: Error): void {
-    this.#abortReason ??= reason;
+    if (this.#abortReason !== null) return;
+    this.#abortReason = reason;
     this.#controller?.abort(reason);
+    for (const run of this.#onAborted.splice(0)) run(reason);
   }
 }

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { encodeFrame, toFailure, toSuccess } from "./response-encoder.js";
+import {
+  encodeAttachmentHead,
+  encodeFrame,
+  encodeSuccess,
+  toFailure,
+  toSuccess,
+} from "./response-encoder.js";
 
 describe("encodeFrame", () => {
   it("is the length in four bytes, big-endian, and the JSON in UTF-8", () => {
@@ -11,12 +17,23 @@ describe("encodeFrame", () => {
 
   it("puts an attachment behind one zero byte, whatever it contains", () => {
     const attachment = Buffer.from([0, 10, 255, 0]);
-    const frame = encodeFrame(toSuccess(1, null), attachment);
+    const frame = Buffer.concat([encodeAttachmentHead(toSuccess(1, null), attachment.length), attachment]);
     const payload = frame.subarray(4);
     expect(frame.readUInt32BE(0)).toBe(payload.length);
     const zero = payload.indexOf(0);
     expect(payload.subarray(0, zero).toString()).toBe('{"success":true,"result":null,"requestId":1}');
     expect(payload.subarray(zero + 1)).toEqual(attachment);
+  });
+
+  it("refuses an attachment that the length can't tell", () => {
+    expect(() => encodeAttachmentHead(toSuccess(1, null), 2 ** 32)).toThrow(RangeError);
+  });
+
+  it("writes a result as JSON.stringify writes the whole reply", () => {
+    for (const result of [undefined, null, 0, "é", [undefined], { a: undefined, b: Number.NaN }]) {
+      for (const id of [null, 7])
+        expect(encodeSuccess(id, result)).toBe(JSON.stringify(toSuccess(id, result)));
+    }
   });
 
   it("leaves requestId out where the request had none", () => {

@@ -14,25 +14,39 @@ export type Outgoing =
     }
   | { readonly event: string; readonly data: unknown };
 
-/**
- * One frame: the payload's length in 4 bytes, big-endian, the JSON, and for an attachment a zero byte and its bytes.
- * Throws a RangeError for a payload that a 4-byte length can't tell.
- */
-export function encodeFrame(message: Outgoing, attachment?: Uint8Array): Buffer {
+/** One frame: the payload's length in 4 bytes, big-endian, and the JSON. */
+export function encodeFrame(message: Outgoing): Buffer {
   const json = JSON.stringify(message);
   const jsonBytes = Buffer.byteLength(json);
-  const payloadBytes = jsonBytes + (attachment === undefined ? 0 : 1 + attachment.byteLength);
+  const frame = Buffer.allocUnsafe(LENGTH_BYTES + jsonBytes);
+  frame.writeUInt32BE(jsonBytes, 0);
+  frame.write(json, LENGTH_BYTES, "utf8");
+  return frame;
+}
+
+/**
+ * What stands before the bytes of an attachment: the length of it all, the JSON and a zero byte. Throws a RangeError
+ * for a payload that a 4-byte length can't tell.
+ */
+export function encodeAttachmentHead(message: Outgoing, attachmentBytes: number): Buffer {
+  const json = JSON.stringify(message);
+  const jsonBytes = Buffer.byteLength(json);
+  const payloadBytes = jsonBytes + 1 + attachmentBytes;
   if (payloadBytes > MAX_PAYLOAD_BYTES) {
     throw new RangeError(`a payload of ${payloadBytes} bytes doesn't fit a frame`);
   }
-  const frame = Buffer.allocUnsafe(LENGTH_BYTES + payloadBytes);
-  frame.writeUInt32BE(payloadBytes, 0);
-  frame.write(json, LENGTH_BYTES, "utf8");
-  if (attachment !== undefined) {
-    frame[LENGTH_BYTES + jsonBytes] = 0;
-    frame.set(attachment, LENGTH_BYTES + jsonBytes + 1);
-  }
-  return frame;
+  const head = Buffer.alloc(LENGTH_BYTES + jsonBytes + 1);
+  head.writeUInt32BE(payloadBytes, 0);
+  head.write(json, LENGTH_BYTES, "utf8");
+  return head;
+}
+
+/** The JSON of a reply that carries a result; without `requestId` when the request had none. */
+export function encodeSuccess(requestId: number | null, result: unknown): string {
+  // A result of undefined has no JSON, and no key.
+  const json = JSON.stringify(result) as string | undefined;
+  const head = json === undefined ? '{"success":true' : `{"success":true,"result":${json}`;
+  return requestId === null ? `${head}}` : `${head},"requestId":${requestId}}`;
 }
 
 /** A reply that carries a result; without `requestId` when the request had none. */

@@ -22,8 +22,8 @@ const MAX_TOP_N = 100;
 
 /** What the module measures with. */
 export interface SystemResourceModuleOptions {
-  /** One fresh reading of Docker's disk. */
-  readonly tier: (signal: AbortSignal) => Promise<DockerTierReading>;
+  /** One fresh reading of Docker's disk, within a deadline of its own. */
+  readonly tier: () => Promise<DockerTierReading>;
   readonly clock: Clock;
   /** As `process.platform`. */
   readonly platform?: NodeJS.Platform;
@@ -55,8 +55,8 @@ export function createSystemResourceModule({
   };
 
   const handlers: Pick<CommandHandlers, Commands> = {
-    "system/docker-tier-stats": async (_params, { signal }) => (await tier(signal)).stats,
-    "system/docker-tier-probe": async (_params, { signal }) => (await tier(signal)).probe,
+    "system/docker-tier-stats": async () => (await tier()).stats,
+    "system/docker-tier-probe": async () => (await tier()).probe,
     "system/resources": async ({ includeProcesses = false, topN = DEFAULT_TOP_N }) => {
       if (!Number.isSafeInteger(topN) || topN < 1 || topN > MAX_TOP_N) {
         throw invalidParam("system/resources", "topN", `a whole number from 1 to ${MAX_TOP_N}`, topN);

@@ -1,4 +1,5 @@
 import type { AccessLevel, CommandName, CommandParams, CommandResult } from "@continuum/wire-types";
+import type { AttachedReply } from "./attached-reply.js";
 
 /** An event that the core pushes to connections that subscribed. */
 export type PushedEventName =
@@ -20,9 +21,15 @@ export interface RequestConnection {
   onClosed(run: () => void): () => void;
 }
 
+/** Who waits for a request. */
+export interface RequestOwner {
+  /** Calls `run` when nobody waits any more, at once if that is so; costs far less than a signal that nobody asks for. */
+  onAborted(run: (reason: Error) => void): void;
+}
+
 /** What a handler knows beside the params. */
-export interface RequestContext {
-  /** Aborts when the request times out, its connection closes, or the core stops. */
+export interface RequestContext extends RequestOwner {
+  /** Aborts when the request times out, its connection closes, or the core stops. Made when it is first asked for. */
   readonly signal: AbortSignal;
   readonly connection: RequestConnection;
 }
@@ -31,7 +38,10 @@ export interface RequestContext {
 export type CommandHandler<C extends CommandName> = (
   params: CommandParams<C>,
   context: RequestContext,
-) => CommandResult<C> | Promise<CommandResult<C>>;
+) => Reply<C> | Promise<Reply<C>>;
+
+/** A result, alone or with an attachment. */
+type Reply<C extends CommandName> = CommandResult<C> | AttachedReply<CommandResult<C>>;
 
 /** A handler for every command of the contract. */
 export type CommandHandlers = { readonly [C in CommandName]: CommandHandler<C> };

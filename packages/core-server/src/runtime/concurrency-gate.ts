@@ -1,4 +1,5 @@
 import { RequestError } from "../request-error.js";
+import type { RequestOwner } from "./command-handlers.js";
 
 /** How many requests wait for a busy module before more are refused. */
 export const DEFAULT_MAX_QUEUED = 1024;
@@ -26,41 +27,67 @@ export class ConcurrencyGate {
   }
 
   /**
-   * Runs `task` when there is room. Rejects with a RequestError `overloaded` when the queue is full, and with the
-   * signal's reason when it aborts: the place of a task that doesn't heed its signal is given to the next all the same.
+   * Runs `task` when there is room, and gives what it gives: at once if it can. Throws or rejects with a RequestError
+   * `overloaded` when the queue is full, with what the task threw, and with the reason when its owner gives up: the
+   * place of a task that doesn't heed that is given to the next all the same.
    */
-  async run<T>(task: () => T | Promise<T>, owner: { readonly signal: AbortSignal }): Promise<T> {
-    if (this.#running >= this.maxRunning) await this.#wait(owner.signal);
-    else this.#running += 1;
-    try {
-      const result = task();
-      // The signal is only asked for when it is needed: many owners make it then, and most tasks answer at once.
-      return result instanceof Promise ? await orAborted(result, owner.signal) : result;
-    } finally {
-      this.#leave();
-    }
+  run<T>(task: () => T | Promise<T>, owner: RequestOwner): T | Promise<T> {
+    if (this.#running >= this.maxRunning) return this.#wait(owner).then(() => this.#enter(task, owner));
+    this.#running += 1;
+    return this.#enter(task, owner);
   }
 
-  #wait(signal: AbortSignal): Promise<void> {
+  #enter<T>(task: () => T | Promise<T>, owner: RequestOwner): T | Promise<T> {
+    let result: T | Promise<T>;
+    try {
+      result = task();
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
+    // Most tasks answer at once: they cost no promise.
+    if (result instanceof Promise) return this.#settled(result, owner);
+    this.#leave();
+    return result;
+  }
+
+  #settled<T>(result: Promise<T>, owner: RequestOwner): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const leave = (): void => {
+        if (!isOver) this.#leave();
+        isOver = true;
+      };
+      result.then(
+        (value) => {
+          leave();
+          resolve(value);
+        },
+        (error: unknown) => {
+          leave();
+          // As it came: whoever waits converts it.
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+          reject(error);
+        },
+      );
+      owner.onAborted((reason) => {
+        leave();
+        reject(reason);
+      });
+    });
+  }
+
+  #wait(owner: RequestOwner): Promise<void> {
     if (this.#waiting.size >= this.maxQueued) {
       const reason = `${this.name} has ${this.#running} requests running and ${this.#waiting.size} waiting`;
-      return Promise.reject(new RequestError(`overloaded: ${reason}`, { kind: "overloaded", reason }));
+      throw new RequestError(`overloaded: ${reason}`, { kind: "overloaded", reason });
     }
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#waiting.delete(admit);
-        reject(signal.reason as Error);
-      };
-      const admit = (): void => {
-        signal.removeEventListener("abort", onAbort);
-        resolve();
-      };
-      if (signal.aborted) {
-        onAbort();
-        return;
-      }
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiting.add(admit);
+      this.#waiting.add(resolve);
+      owner.onAborted((reason) => {
+        // One that was let in meanwhile keeps its place until its task ends.
+        if (this.#waiting.delete(resolve)) reject(reason);
+      });
     });
   }
 
@@ -74,13 +101,4 @@ export class ConcurrencyGate {
     this.#waiting.delete(next);
     next();
   }
-}
-
-function orAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    void task.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

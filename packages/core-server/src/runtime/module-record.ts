@@ -2,6 +2,7 @@ import type { Clock } from "@continuum/broker-core";
 import type { RuntimeModule, RuntimeModuleMetrics } from "@continuum/wire-types";
 import { toErrorText } from "../error-text.js";
 import { RequestError } from "../request-error.js";
+import type { RequestOwner } from "./command-handlers.js";
 import { ConcurrencyGate } from "./concurrency-gate.js";
 import { DurationHistogram } from "./duration-histogram.js";
 import type { CoreEvent, EventBus } from "./event-bus.js";
@@ -68,21 +69,30 @@ export class ModuleRecord {
     this.#unsubscribe();
   }
 
-  /** Runs a request within the module's limit, and counts it. */
-  async run<T>(task: () => T | Promise<T>, owner: { readonly signal: AbortSignal }): Promise<T> {
+  /** Runs a request within the module's limit, and counts it; gives what it gives, at once if it can. */
+  run<T>(task: () => T | Promise<T>, owner: RequestOwner): T | Promise<T> {
     const startedMs = this.clock.monotonicMs();
+    let result: T | Promise<T>;
     try {
-      const result = await this.#gate.run(task, owner);
-      this.#counts.requests += 1;
-      return result;
+      result = this.#gate.run(task, owner);
     } catch (error) {
-      const isRejected = error instanceof RequestError && error.code === "overloaded";
-      this.#counts[isRejected ? "rejectedRequests" : "requests"] += 1;
-      if (!isRejected) this.#counts.failedRequests += 1;
+      this.#countFailed(error, startedMs);
       throw error;
-    } finally {
-      this.#durations.add(this.clock.monotonicMs() - startedMs);
     }
+    if (!(result instanceof Promise)) {
+      this.#count("requests", startedMs);
+      return result;
+    }
+    return result.then(
+      (value) => {
+        this.#count("requests", startedMs);
+        return value;
+      },
+      (error: unknown) => {
+        this.#countFailed(error, startedMs);
+        throw error;
+      },
+    );
   }
 
   /** As `runtime/list` shows it. */
@@ -117,5 +127,16 @@ export class ModuleRecord {
       p50RequestMs: this.#durations.quantileMs(0.5),
       p99RequestMs: this.#durations.quantileMs(0.99),
     };
+  }
+
+  #countFailed(error: unknown, startedMs: number): void {
+    const isRejected = error instanceof RequestError && error.code === "overloaded";
+    if (!isRejected) this.#counts.failedRequests += 1;
+    this.#count(isRejected ? "rejectedRequests" : "requests", startedMs);
+  }
+
+  #count(what: "requests" | "rejectedRequests", startedMs: number): void {
+    this.#counts[what] += 1;
+    this.#durations.add(this.clock.monotonicMs() - startedMs);
   }
 }

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { CoreError } from "../core-error.js";
 import { toErrorText } from "../error-text.js";
 import { RequestError } from "../request-error.js";
+import type { RequestOwner } from "./command-handlers.js";
 import { DEFAULT_MAX_QUEUED } from "./concurrency-gate.js";
 import type { EventBus } from "./event-bus.js";
 import { ModuleRecord } from "./module-record.js";
@@ -107,17 +108,13 @@ export class ModuleRuntime {
 
   /**
    * Runs a request of `module` within the module's limit, once the module has started: a request that comes early
-   * waits. Rejects with a RequestError: `overloaded` beyond the module's queue, `tierUnavailable` for a module that
+   * waits. Gives what the task gives, at once if it can. Throws or rejects with a RequestError: `overloaded` beyond the module's queue, `tierUnavailable` for a module that
    * failed to start.
    */
-  async run<T>(
-    module: string,
-    task: () => T | Promise<T>,
-    owner: { readonly signal: AbortSignal },
-  ): Promise<T> {
+  run<T>(module: string, task: () => T | Promise<T>, owner: RequestOwner): T | Promise<T> {
     const record = this.#records.get(module);
     if (record === undefined) throw new Error(`no module ${module}`);
-    if (!record.readiness.isReady) await record.readiness.promise;
+    if (!record.readiness.isReady) return record.readiness.promise.then(() => record.run(task, owner));
     return record.run(task, owner);
   }
 

@@ -9,6 +9,8 @@ export interface RawReply {
   readonly errorDetail?: { readonly kind: string } & Record<string, unknown>;
   readonly event?: string;
   readonly data?: unknown;
+  /** The bytes behind the JSON's zero byte, when there is one. */
+  readonly attachment?: Buffer;
 }
 
 /** A peer for tests that knows nothing of the client package: bytes out, frames in. */
@@ -90,11 +92,18 @@ export class RawClient {
     while (this.#received.length >= 4) {
       const end = 4 + this.#received.readUInt32BE(0);
       if (this.#received.length < end) return;
-      const reply = JSON.parse(this.#received.toString("utf8", 4, end)) as RawReply;
+      const reply = toReply(this.#received.subarray(4, end));
       this.#received = this.#received.subarray(end);
       const waiter = this.#waiting.shift();
       if (waiter === undefined) this.#frames.push(reply);
       else waiter(reply);
     }
   }
+}
+
+function toReply(payload: Buffer): RawReply {
+  const zero = payload.indexOf(0);
+  if (zero < 0) return JSON.parse(payload.toString("utf8")) as RawReply;
+  const reply = JSON.parse(payload.toString("utf8", 0, zero)) as RawReply;
+  return { ...reply, attachment: Buffer.from(payload.subarray(zero + 1)) };
 }
