@@ -91,6 +91,11 @@ export class PressureBroker {
     return [...this.#slots.values()].map(({ pool }) => pool).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  /** What a pool is relieved by; null when there is no such pool. */
+  policy(name: string): PoolPolicy | null {
+    return this.#slots.get(name)?.policy ?? null;
+  }
+
   /** The newest reading of a pool; null when there is none. */
   reading(name: string): PoolReading | null {
     return this.#slots.get(name)?.reading ?? null;

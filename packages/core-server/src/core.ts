@@ -114,6 +114,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     target,
     maintain: () => state?.maintain(),
   });
+  const remotePools = createRemotePoolsModule({ broker, clock, policy });
   const alerts = createAlertsModule({
     broker,
     clock,
@@ -124,10 +125,10 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
       put: (key, value) => keeper.put("episodes", key, value),
     },
     biggestConsumer: (pool) => (pool === dockerPool.name ? dockerPool.largest() : null),
+    goneAfterMs: (pool) => remotePools.goneAfterMs(pool),
   });
   const alertSinks = createAlertSinksModule(log.child({ module: "alert-sinks" }));
   const history = createHistoryModule({ broker, keeper, nowMs: () => clock.nowMs() });
-  const remotePools = createRemotePoolsModule({ broker, clock, policy });
   const runtimeModule = createRuntimeModule({
     clock,
     startedAtMs,

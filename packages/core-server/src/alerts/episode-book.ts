@@ -1,4 +1,6 @@
-import { type AlertEpisode, type Clock } from "@continuum/broker-core";
+import type { AlertEpisode, Clock } from "@continuum/broker-core";
+import type { AlertMessage } from "@continuum/wire-types";
+import { isKeptEpisode, type KeptEpisode } from "./kept-episode.js";
 
 /** Keeps small JSON values by key, for longer than the core lives. */
 export interface EpisodeStore {
@@ -7,76 +9,134 @@ export interface EpisodeStore {
   put(key: string, value: unknown): void;
 }
 
-/** An episode with the times of the wall clock beside it: those of a core that ran before mean nothing to this one. */
-interface KeptEpisode {
+/** How long a pool may be away that never said how long it may be silent, in ms. */
+const DEFAULT_GONE_AFTER_MS = 30_000;
+/** Pools of which an episode is remembered; beyond, the one that has been over for longest is forgotten. */
+const MAX_POOLS = 2_048;
+
+interface Entry {
   readonly episode: AlertEpisode;
-  /** The wall clock when the episode was last seen. */
-  readonly seenAtMs: number;
-  /** When it began. */
+  /** When it began, Unix milliseconds. */
   readonly startedAtMs: number;
+  /** What was said of it last; null before the first message. */
+  readonly message: AlertMessage | null;
+  /** How long nothing may be heard of the pool before it counts as gone, in ms. */
+  readonly goneAfterMs: number;
 }
 
 /** The episodes of all pools; what changes is kept, so that a restart neither fires again nor forgets. */
 export class EpisodeBook {
-  readonly #episodes = new Map<string, AlertEpisode>();
-  /** When each began, by the wall clock. */
-  readonly #startedAtMs = new Map<string, number>();
+  readonly #entries = new Map<string, Entry>();
+  /** Pools of an earlier core that this one hasn't seen yet. */
+  readonly #awaited = new Set<string>();
+  readonly #openedMs: number;
 
   constructor(
     private readonly clock: Clock,
     private readonly store: EpisodeStore,
   ) {
+    this.#openedMs = clock.monotonicMs();
     for (const [pool, value] of store.load()) {
-      if (!isKept(value)) continue;
-      this.#episodes.set(pool, this.#toOwnTime(value));
-      this.#startedAtMs.set(pool, value.startedAtMs);
+      if (!isKeptEpisode(value)) continue;
+      const { startedAtMs, message = null, goneAfterMs = DEFAULT_GONE_AFTER_MS } = value;
+      this.#entries.set(pool, { episode: this.#toOwnTime(value), startedAtMs, message, goneAfterMs });
+      this.#awaited.add(pool);
     }
   }
 
   get(pool: string): AlertEpisode | null {
-    return this.#episodes.get(pool) ?? null;
+    return this.#entries.get(pool)?.episode ?? null;
   }
 
   /** When the pool's episode began, Unix milliseconds. */
   startedAtMs(pool: string): number {
-    return this.#startedAtMs.get(pool) ?? this.clock.nowMs();
+    return this.#entries.get(pool)?.startedAtMs ?? this.clock.nowMs();
   }
 
   pools(): readonly string[] {
-    return [...this.#episodes.keys()];
+    return [...this.#entries.keys()];
   }
 
-  /** Keeps an episode; on disk only when something is new of it, not at every tick. */
-  set(pool: string, episode: AlertEpisode | null): void {
-    const before = this.get(pool);
-    if (before === episode) return;
+  /** The last message of each episode that was told and isn't over. */
+  openMessages(): readonly AlertMessage[] {
+    return [...this.#entries.values()].flatMap(({ episode, message }) =>
+      episode.isOver || message === null ? [] : [message],
+    );
+  }
+
+  /** The pool is there: from now on it may be gone. */
+  see(pool: string): void {
+    this.#awaited.delete(pool);
+  }
+
+  /** Whether a pool that an earlier core knew may still come: its process has to find the new core first. */
+  isAwaited(pool: string): boolean {
+    const goneAfterMs = this.#entries.get(pool)?.goneAfterMs ?? 0;
+    return this.#awaited.has(pool) && this.clock.monotonicMs() - this.#openedMs < goneAfterMs;
+  }
+
+  /** Keeps an episode, and how long its pool may be silent if that is known; on disk only when something is new of it, not at every tick. */
+  set(pool: string, episode: AlertEpisode | null, goneAfterMs: number | null): void {
+    const before = this.#entries.get(pool);
     if (episode === null) {
-      this.#episodes.delete(pool);
-      this.#startedAtMs.delete(pool);
-      this.store.put(pool, null);
+      if (before !== undefined) this.#remove(pool);
       return;
     }
-    this.#episodes.set(pool, episode);
-    if (before?.id !== episode.id) this.#startedAtMs.set(pool, this.clock.nowMs());
-    if (before === null || isNews(before, episode)) {
-      const kept: KeptEpisode = {
-        episode,
-        seenAtMs: this.clock.nowMs(),
-        startedAtMs: this.startedAtMs(pool),
-      };
-      this.store.put(pool, kept);
+    if (before?.episode === episode) return;
+    const isSame = before?.episode.id === episode.id;
+    const entry: Entry = {
+      episode,
+      startedAtMs: isSame ? before.startedAtMs : this.clock.nowMs(),
+      message: isSame ? before.message : null,
+      goneAfterMs: goneAfterMs ?? before?.goneAfterMs ?? DEFAULT_GONE_AFTER_MS,
+    };
+    this.#entries.set(pool, entry);
+    if (before === undefined || isNews(before.episode, episode)) this.#keep(pool, entry);
+    if (this.#entries.size > MAX_POOLS) this.#forgetOldest();
+  }
+
+  /** Keeps what was said of the pool's episode. */
+  say(pool: string, message: AlertMessage): void {
+    const entry = this.#entries.get(pool);
+    if (entry === undefined) return;
+    this.#entries.set(pool, { ...entry, message });
+    this.#keep(pool, { ...entry, message });
+  }
+
+  #keep(pool: string, entry: Entry): void {
+    const kept: KeptEpisode = { ...entry, seenAtMs: this.clock.nowMs() };
+    this.store.put(pool, kept);
+  }
+
+  #remove(pool: string): void {
+    this.#entries.delete(pool);
+    this.#awaited.delete(pool);
+    this.store.put(pool, null);
+  }
+
+  #forgetOldest(): void {
+    let oldest: string | null = null;
+    let seenAtMs = Infinity;
+    for (const [pool, { episode }] of this.#entries) {
+      if (!episode.isOver || episode.seenAtMs >= seenAtMs) continue;
+      [oldest, seenAtMs] = [pool, episode.seenAtMs];
     }
+    if (oldest !== null) this.#remove(oldest);
   }
 
   /** Moves the times so that as much has passed since as did by the wall clock; never into the future. */
   #toOwnTime({ episode, seenAtMs }: KeptEpisode): AlertEpisode {
     const agoMs = Math.max(0, this.clock.nowMs() - seenAtMs);
     const byMs = this.clock.monotonicMs() - agoMs - episode.seenAtMs;
+    const { saidMs = [], isStuck = false, isStuckTold = false } = episode;
     return {
       ...episode,
       startedAtMs: episode.startedAtMs + byMs,
       seenAtMs: episode.seenAtMs + byMs,
       saidAtMs: episode.saidAtMs + byMs,
+      saidMs: saidMs.map((each) => each + byMs),
+      isStuck,
+      isStuckTold,
       // Nobody watched meanwhile: the calm has to be seen.
       calmSinceMs: null,
     };
@@ -91,30 +151,8 @@ function isNews(before: AlertEpisode, after: AlertEpisode): boolean {
     "highestTier",
     "freedBytes",
     "actionTaken",
+    "isStuck",
     "calmForMs",
   ] as const;
   return keys.some((key) => before[key] !== after[key]);
-}
-
-/** What an older core, or somebody else, wrote is only taken if it is whole. */
-function isKept(value: unknown): value is KeptEpisode {
-  const kept = value as Partial<KeptEpisode> | null;
-  const { episode } = kept ?? {};
-  if (typeof kept?.seenAtMs !== "number" || typeof kept.startedAtMs !== "number") return false;
-  if (typeof episode !== "object") return false;
-  const numbers = [
-    "startedAtMs",
-    "seenAtMs",
-    "messageCount",
-    "saidAtMs",
-    "freedBytes",
-    "pressure",
-    "calmForMs",
-  ] as const;
-  return (
-    typeof episode.id === "string" &&
-    typeof episode.isOver === "boolean" &&
-    typeof episode.highestTier === "string" &&
-    numbers.every((key) => Number.isFinite(episode[key]))
-  );
 }

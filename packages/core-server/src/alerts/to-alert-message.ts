@@ -47,30 +47,28 @@ export function toAlertMessage(episode: AlertEpisode, context: AlertContext): Al
     nextCommand: nextCommand(episode, context),
     messageCount: episode.messageCount,
   };
-  return { ...message, text: toText(message) };
+  return { ...message, text: toText(message, episode.isStuck) };
 }
 
-/** What helps most now. */
+/** What helps most now: what was deleted, if anything was, what could be, or who fills the disk. */
 function nextCommand(
-  { freedBytes, actionTaken }: AlertEpisode,
+  { freedBytes, isStuck }: AlertEpisode,
   { kind, isEvictionOn, pool }: AlertContext,
 ): string {
-  if (kind === "resolved")
-    return freedBytes > 0 && pool === "docker" ? "continuum history" : "continuum status";
   if (pool !== "docker") return "continuum status";
+  if (kind === "resolved") return freedBytes > 0 ? "continuum history" : "continuum status";
   if (!isEvictionOn) return "continuum plan";
-  return actionTaken && freedBytes === 0 ? "continuum usage" : "continuum history";
+  return freedBytes > 0 && !isStuck ? "continuum history" : "continuum usage";
 }
 
 /** One line: the contract's text of the alert, then what is known beyond. */
-function toText({
-  alert,
-  kind,
-  timeToFullMs,
-  biggestConsumer,
-  nextCommand: next,
-}: Omit<AlertMessage, "text">): string {
+function toText(
+  { alert, kind, timeToFullMs, biggestConsumer, nextCommand: next }: Omit<AlertMessage, "text">,
+  isStuck: boolean,
+): string {
   const parts = [formatPressureAlert(alert), `state=${kind}`];
+  // What was freed is the episode's: that nothing more can be had isn't in it.
+  if (isStuck && alert.bytesFreed > 0 && kind !== "resolved") parts.push("relief=stuck");
   if (timeToFullMs !== null) parts.push(`full-in=${toShortDuration(timeToFullMs)}`);
   if (biggestConsumer !== null) {
     const { kind: what, name, sizeBytes } = biggestConsumer;

@@ -21,11 +21,13 @@ export interface AlertsModuleOptions {
   readonly broker: PressureBroker;
   readonly clock: Clock;
   readonly store: EpisodeStore;
-  /** The pressure at which a pool's episode begins: where its relief does. */
+  /** The pressure at which the episode of a pool begins that is gone; of one that is there it is where its relief does. */
   readonly actAbove: number;
   readonly isEvictionOn: boolean;
   /** What takes up most of a pool, as far as that is known already; nothing is gathered for it. */
   readonly biggestConsumer: (pool: string) => AlertConsumer | null;
+  /** How long a pool of another process may be silent before it is gone, in ms; null for one that isn't such a pool. */
+  readonly goneAfterMs: (pool: string) => number | null;
 }
 
 /** Makes of what the broker sees the few messages that people are told, and answers how all of it stands. */
@@ -36,9 +38,11 @@ export function createAlertsModule({
   actAbove,
   isEvictionOn,
   biggestConsumer,
-}: AlertsModuleOptions): ServiceModuleFor<Commands> {
-  const policy = toEpisodePolicy({ actAbove });
-  const open = new Map<string, AlertMessage>();
+  goneAfterMs,
+}: AlertsModuleOptions): ServiceModuleFor<Commands> & {
+  /** The last message of each open episode; those that an earlier core left open among them. */
+  openMessages(): readonly AlertMessage[];
+} {
   let book: EpisodeBook | null = null;
   let context: ModuleContext | null = null;
 
@@ -56,8 +60,9 @@ export function createAlertsModule({
         relief === null ? null : { freedBytes: relief.freedBytes, actionTaken: relief.alert.actionTaken },
       isGone,
     };
+    const policy = toEpisodePolicy(broker.policy(pool) ?? { actAbove });
     const { episode, message: kind } = observeEpisode(book.get(pool), seen, policy, randomUUID);
-    book.set(pool, isGone ? null : episode);
+    book.set(pool, episode, goneAfterMs(pool));
     if (kind === null || episode === null) return;
     const timeToFullMs = kind === "resolved" ? null : (broker.forecast(pool)?.timeToFullMs ?? null);
     const message = toAlertMessage(episode, {
@@ -69,16 +74,21 @@ export function createAlertsModule({
       biggestConsumer: biggestConsumer(pool),
       isEvictionOn,
     });
-    if (kind === "resolved") open.delete(pool);
-    else open.set(pool, message);
+    book.say(pool, message);
     context?.events.publish({ name: "alert-message", data: message });
   };
 
   const observeAll = (): void => {
     const names = new Set(broker.pools().map(({ name }) => name));
-    for (const name of names) observe(name, null);
-    for (const name of book?.pools() ?? []) if (!names.has(name)) observe(name, null, true);
+    for (const name of names) {
+      book?.see(name);
+      observe(name, null);
+    }
+    for (const name of book?.pools() ?? []) {
+      if (!names.has(name) && book?.isAwaited(name) !== true) observe(name, null, true);
+    }
   };
+  const openMessages = (): readonly AlertMessage[] => book?.openMessages() ?? [];
 
   const handlers: Pick<CommandHandlers, Commands> = {
     "system/pressure-broker-extension": () => ({
@@ -86,7 +96,7 @@ export function createAlertsModule({
       snapshot: broker.snapshot(),
       forecasts: [...broker.forecasts()],
       relief: [...broker.relief()],
-      episodes: [...open.values()],
+      episodes: [...openMessages()],
     }),
   };
   return {
@@ -97,6 +107,7 @@ export function createAlertsModule({
     commandPrefixes: ["system/pressure-broker-extension"],
     eventSubscriptions: ["broker-state", "relief-outcome"],
     handlers,
+    openMessages,
     start: (started: ModuleContext) => {
       context = started;
       book = new EpisodeBook(clock, store);

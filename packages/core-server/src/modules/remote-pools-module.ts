@@ -47,7 +47,10 @@ export function createRemotePoolsModule({
   broker,
   clock,
   policy,
-}: RemotePoolsModuleOptions): ServiceModuleFor<Commands> {
+}: RemotePoolsModuleOptions): ServiceModuleFor<Commands> & {
+  /** How long a pool may be silent before it is gone, in ms; null when there is no such pool of another process. */
+  goneAfterMs(name: string): number | null;
+} {
   const pools = new Map<string, Registered>();
 
   const remove = (name: string): boolean => {
@@ -138,6 +141,7 @@ export function createRemotePoolsModule({
     commandPrefixes: ["system/pool-"],
     tickIntervalMs: TICK_MS,
     handlers,
+    goneAfterMs: (name) => pools.get(name)?.pool.goneAfterMs ?? null,
     tick: () => {
       for (const [name, { pool }] of pools) if (pool.isGone) remove(name);
       return Promise.resolve();

@@ -1,0 +1,214 @@
+import { PressureBroker } from "@continuum/broker-core";
+import { FakePool, ManualClock, toReading } from "@continuum/broker-core/testing";
+import type { AlertMessage } from "@continuum/wire-types";
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import { EventBus } from "../runtime/event-bus.js";
+import { createAlertsModule } from "./alerts-module.js";
+
+const log = pino({ level: "silent" });
+
+/** A core's broker and alerts over a store that outlives them. */
+function startAlerts(
+  store: Map<string, unknown>,
+  clock: ManualClock,
+  options: { readonly isEvictionOn?: boolean; readonly goneAfterMs?: number } = {},
+) {
+  const broker = new PressureBroker({ clock });
+  const events = new EventBus(log);
+  const messages: AlertMessage[] = [];
+  const alerts = createAlertsModule({
+    broker,
+    clock,
+    actAbove: 0.8,
+    isEvictionOn: options.isEvictionOn ?? true,
+    biggestConsumer: () => ({ kind: "image", name: "db:16\u001b[2J", sizeBytes: 62_000_000 }),
+    goneAfterMs: () => options.goneAfterMs ?? null,
+    store: {
+      load: () => new Map(store),
+      put: (key, value) => {
+        // As on disk: what comes back is another object.
+        if (value === null) store.delete(key);
+        else store.set(key, JSON.parse(JSON.stringify(value)));
+      },
+    },
+  });
+  events.subscribe(["alert-message"], ({ data }) => messages.push(data as AlertMessage));
+  events.subscribe(["broker-state", "relief-outcome"], (event) => alerts.onEvent(event));
+  broker.addAlertSink((_alert, outcome) => {
+    events.publish({ name: "relief-outcome", data: outcome });
+  });
+  void alerts.start({ log, clock, events, signal: new AbortController().signal });
+  const tick = async (): Promise<void> => {
+    const round = await broker.relieve();
+    events.publish({ name: "broker-state", data: broker.snapshot() });
+    await round.done;
+    await clock.advance(5_000);
+  };
+  return { broker, alerts, messages, tick };
+}
+
+const kinds = (messages: readonly AlertMessage[]): string[] => messages.map(({ kind }) => kind);
+
+describe("the alerts of a core", () => {
+  it("say tier, pressure, what was freed, the biggest consumer and what to type next", async () => {
+    const core = startAlerts(new Map(), new ManualClock());
+    const pool = new FakePool("docker", { usedBytes: 97_000, capacityBytes: 100_000 });
+    core.broker.register(pool);
+    await core.tick();
+    expect(core.messages[0]?.text).toBe(
+      "📢 PressureAlert tier=docker severity=critical pressure=0.97 freed=37.0kB action=evicted state=fired " +
+        'biggest="image db:16?[2J 62.0 MB" next="continuum history"',
+    );
+  });
+
+  it("begin where the relief of the pool itself begins", async () => {
+    const core = startAlerts(new Map(), new ManualClock());
+    const hot = { usedBytes: 85_000, capacityBytes: 100_000 };
+    core.broker.register(new FakePool("late", hot), { actAbove: 0.9 });
+    core.broker.register(new FakePool("early", { ...hot, usedBytes: 50_000 }), {
+      actAbove: 0.4,
+      target: 0.3,
+    });
+    for (let i = 0; i < 4; i += 1) await core.tick();
+    expect(core.messages.map(({ alert }) => alert.tierName)).toEqual(["early"]);
+  });
+
+  it("name the command that helps: usage where nothing was deleted, history where something was", async () => {
+    const store = new Map<string, unknown>();
+    const clock = new ManualClock();
+    const core = startAlerts(store, clock);
+    const pool = new FakePool("docker", { usedBytes: 97_000, capacityBytes: 100_000 });
+    pool.onEvict = () =>
+      Promise.resolve({ claimedBytes: 0, deleted: [], wouldDelete: [], dryRun: false, shortfall: "in use" });
+    core.broker.register(pool);
+    await core.tick();
+    expect(core.messages).toMatchObject([{ kind: "fired", nextCommand: "continuum usage" }]);
+
+    // No relief is tried where nothing can be reclaimed, and nothing was deleted: no history, then.
+    const idle = startAlerts(new Map(), new ManualClock());
+    idle.broker.register(unreclaimable(97_000));
+    for (let i = 0; i < 4; i += 1) await idle.tick();
+    expect(idle.messages).toMatchObject([
+      { kind: "fired", alert: { actionTaken: false }, nextCommand: "continuum usage" },
+    ]);
+
+    const observing = startAlerts(new Map(), new ManualClock(), { isEvictionOn: false });
+    observing.broker.register(new FakePool("docker", { usedBytes: 97_000, capacityBytes: 100_000 }));
+    await observing.tick();
+    expect(observing.messages).toMatchObject([{ kind: "fired", nextCommand: "continuum plan" }]);
+  });
+
+  it("tell once that relief frees nothing more, and say so", async () => {
+    const core = startAlerts(new Map(), new ManualClock());
+    const pool = new FakePool("docker", { usedBytes: 90_000, capacityBytes: 100_000 });
+    core.broker.register(pool);
+    let isStuck = false;
+    pool.onEvict = () => {
+      if (!isStuck) pool.usedBytes -= 5_000;
+      isStuck = true;
+      return Promise.resolve({
+        claimedBytes: 0,
+        deleted: [],
+        wouldDelete: [],
+        dryRun: false,
+        shortfall: "in use",
+      });
+    };
+    for (let i = 0; i < 200; i += 1) await core.tick();
+    expect(kinds(core.messages)).toEqual(["fired", "escalated"]);
+    expect(core.messages[1]).toMatchObject({
+      alert: { bytesFreed: 5_000 },
+      nextCommand: "continuum usage",
+      text: expect.stringContaining("state=escalated relief=stuck") as string,
+    });
+  });
+});
+
+describe("a restart", () => {
+  it("lists what is open before anything new is said, fires nothing again, and resolves it later", async () => {
+    const store = new Map<string, unknown>();
+    const clock = new ManualClock();
+    const before = startAlerts(store, clock);
+    before.broker.register(unreclaimable(97_000));
+    for (let i = 0; i < 4; i += 1) await before.tick();
+    expect(kinds(before.messages)).toEqual(["fired"]);
+
+    const after = startAlerts(store, clock);
+    expect(after.alerts.openMessages()).toEqual(before.messages);
+    const again = unreclaimable(97_000);
+    after.broker.register(again);
+    for (let i = 0; i < 20; i += 1) await after.tick();
+    expect(after.messages).toEqual([]);
+    again.usedBytes = 10_000;
+    for (let i = 0; i < 130; i += 1) await after.tick();
+    expect(after.messages).toMatchObject([
+      { kind: "resolved", episodeId: before.messages[0]?.episodeId, messageCount: 2 },
+    ]);
+    expect(after.alerts.openMessages()).toEqual([]);
+    expect(startAlerts(store, clock).alerts.openMessages()).toEqual([]);
+  });
+
+  it("gives the pool of another process the time to come that it may be silent", async () => {
+    const store = new Map<string, unknown>();
+    const clock = new ManualClock();
+    const before = startAlerts(store, clock, { goneAfterMs: 60_000 });
+    before.broker.register(new FakePool("kv", { usedBytes: 97_000, capacityBytes: 100_000 }));
+    await before.tick();
+    expect(kinds(before.messages)).toEqual(["fired"]);
+
+    const after = startAlerts(store, clock);
+    for (let i = 0; i < 11; i += 1) await after.tick();
+    expect(after.messages).toEqual([]);
+    expect(after.alerts.openMessages()).toHaveLength(1);
+    // It comes in time, and goes: from now on it is gone when the broker doesn't have it.
+    after.broker.register(new FakePool("kv", { usedBytes: 79_000, capacityBytes: 100_000 }));
+    await after.tick();
+    expect(after.messages).toEqual([]);
+    after.broker.unregister("kv");
+    await after.tick();
+    expect(kinds(after.messages)).toEqual(["resolved"]);
+
+    // One that doesn't come is gone.
+    const other = startAlerts(new Map([["kv", kept(store, before.messages)]]), clock);
+    for (let i = 0; i < 14; i += 1) await other.tick();
+    expect(kinds(other.messages)).toEqual(["resolved"]);
+  });
+
+  it("keeps the day's eight messages, and takes nothing that isn't whole", async () => {
+    const store = new Map<string, unknown>();
+    const clock = new ManualClock();
+    let said = 0;
+    for (let i = 0; i < 12; i += 1) {
+      const core = startAlerts(store, clock);
+      core.broker.register(unreclaimable(90_000));
+      await core.tick();
+      core.broker.unregister("docker");
+      await core.tick();
+      said += core.messages.length;
+    }
+    expect(said).toBe(7);
+    const broken = new Map<string, unknown>([
+      ["a", null],
+      ["b", { seenAtMs: 1, startedAtMs: 1, episode: null }],
+      ["c", { ...(store.get("docker") as object), message: { text: 1 } }],
+    ]);
+    expect(startAlerts(broken, clock).alerts.openMessages()).toEqual([]);
+  });
+});
+
+/** A pool of which nothing can be freed, and that says so. */
+function unreclaimable(usedBytes: number): FakePool {
+  const pool = new FakePool("docker", { usedBytes, capacityBytes: 100_000 });
+  pool.onRead = () => {
+    const figures = { usedBytes: pool.usedBytes, capacityBytes: pool.capacityBytes };
+    return Promise.resolve(toReading({ ...figures, reclaimableBytes: 0 }));
+  };
+  return pool;
+}
+
+/** What was on disk when the first message of a pool had been said. */
+function kept(store: ReadonlyMap<string, unknown>, messages: readonly AlertMessage[]): unknown {
+  const { episode, ...rest } = store.get("kv") as { readonly episode: object };
+  return { ...rest, episode: { ...episode, isOver: false, messageCount: 1 }, message: messages[0] };
+}
