@@ -94,6 +94,38 @@ describe("continuum plan, apply, history, undo", () => {
     );
   });
 
+  it("shows what went from caches among it, with the command that brings it back", async () => {
+    const line = {
+      sequence: 7,
+      atMs: Date.UTC(2026, 0, 2, 3, 4, 6),
+      id: "d1",
+      pool: "cache-models",
+      key: "models--org--bert/snapshots/abc",
+      kind: "revision",
+      path: "/srv/hub/models--org--bert/snapshots/abc",
+      outcome: "deleted",
+      expectedBytes: 440_000_000,
+      reason: "last used 30 d ago",
+      restoreCommand: "hf download org/bert --revision abc",
+    };
+    const older = { ...line, sequence: 3, atMs: 0, kind: "directory", path: "/pip/x", restoreCommand: null };
+    const caches = { records: [line, older], nextBeforeSequence: 3, durable: true };
+    const script = { ...DOCKER_CORE, "system/cache-evict-history": caches };
+    const { stdout } = await run(["history"], script);
+    expect(stdout.split("\n").map((text) => text.replaceAll(/ +/gu, " "))).toEqual([
+      expect.stringMatching(
+        /^2026-01-02 03:04:06 deleted 440.0 MB revision \/srv\/hub\/models--org--bert\/snapshots\/abc hf download org\/bert --revision abc cache-models$/u,
+      ),
+      expect.stringContaining("docker pull"),
+      expect.stringMatching(/^1970-01-01 00:00:00 deleted 440.0 MB directory \/pip\/x cache-models$/u),
+      "and older ones (--limit)",
+      "",
+    ]);
+    const ofOne = JSON.parse((await run(["history", "--eviction", "e1", "--json"], script)).stdout) as object;
+    expect(ofOne).toMatchObject({ caches: null, records: [{ evictionId: "e1" }] });
+    expect(JSON.parse((await run(["history", "--json"], script)).stdout)).toMatchObject({ caches });
+  });
+
   it("says what came back and what can't", async () => {
     const { stdout } = await run(["undo", "e1"]);
     expect(stdout).toMatch(/^restored +image +app:1 +tagged app:1$/mu);

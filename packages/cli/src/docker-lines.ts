@@ -1,5 +1,4 @@
 import {
-  type DockerEvictionHistory,
   type DockerEvictionPlan,
   type DockerEvictionRun,
   type DockerTierUsage,
@@ -132,8 +131,10 @@ function runLines(run: DockerEvictionRun): string[] {
   ];
 }
 
-function historyLines({ records, nextBeforeSequence, durable }: DockerEvictionHistory): string[] {
-  const rows = records.map((record) => [
+type HistoryReport = Extract<DockerReport, { kind: "history" }>["value"];
+
+function historyLines({ records, nextBeforeSequence, durable, caches }: HistoryReport): string[] {
+  const docker = records.map((record) => [
     toTime(record.atMs),
     record.outcome,
     record.measuredBytes === null ? "" : formatBytes(Math.max(0, record.measuredBytes)),
@@ -142,9 +143,21 @@ function historyLines({ records, nextBeforeSequence, durable }: DockerEvictionHi
     record.restoreReference === null ? "" : `docker pull ${toPrintable(record.restoreReference)}`,
     record.evictionId,
   ]);
+  const cached = (caches?.records ?? []).map((record) => [
+    toTime(record.atMs),
+    record.outcome,
+    formatBytes(record.expectedBytes),
+    toPrintable(record.kind),
+    toPrintable(record.path),
+    toPrintable(record.restoreCommand ?? ""),
+    toPrintable(record.pool),
+  ]);
+  // Times in this form sort as texts; lines of one second stay in the order of their ledger.
+  const rows = [...docker, ...cached].sort(([a = ""], [b = ""]) => (a < b ? 1 : a > b ? -1 : 0));
+  const isMore = nextBeforeSequence !== null || (caches?.nextBeforeSequence ?? null) !== null;
   return [
     ...(rows.length === 0 ? ["nothing was evicted yet"] : table(rows)),
-    ...(nextBeforeSequence === null ? [] : ["and older ones (--limit)"]),
+    ...(isMore ? ["and older ones (--limit)"] : []),
     ...(durable ? [] : ["warning: the ledger is kept in memory only, and ends with the core"]),
   ];
 }

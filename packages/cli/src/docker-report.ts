@@ -1,5 +1,6 @@
-import type { RustCoreIPCClient } from "@continuum/ipc-client";
+import { CommandError, type RustCoreIPCClient } from "@continuum/ipc-client";
 import type {
+  CacheEvictionHistory,
   DockerEvictionHistory,
   DockerEvictionPlan,
   DockerEvictionRun,
@@ -25,7 +26,11 @@ export type DockerReport =
   | { readonly kind: "usage"; readonly value: DockerTierUsage }
   | { readonly kind: "plan"; readonly value: DockerEvictionPlan }
   | { readonly kind: "apply"; readonly value: DockerEvictionRun }
-  | { readonly kind: "history"; readonly value: DockerEvictionHistory }
+  | {
+      readonly kind: "history";
+      /** `caches` is null where one Docker eviction is asked for, and for a core that keeps no ledger of them. */
+      readonly value: DockerEvictionHistory & { readonly caches: CacheEvictionHistory | null };
+    }
   | { readonly kind: "undo"; readonly value: DockerUndoRun };
 
 /** The most that the core waits for an end before it answers, in milliseconds. */
@@ -65,10 +70,24 @@ export async function askDocker(
     case "history": {
       const { limit, evictionId } = question;
       const params = { limit, ...(evictionId === null ? {} : { evictionId }) };
-      return { kind: "history", value: await client.dockerEvictHistory(params, options) };
+      const [docker, caches] = await Promise.all([
+        client.dockerEvictHistory(params, options),
+        evictionId === null ? unlessUnknown(client.cacheEvictHistory({ limit }, options)) : null,
+      ]);
+      return { kind: "history", value: { ...docker, caches } };
     }
     case "undo":
       return { kind: "undo", value: await client.dockerEvictUndo({ ...question.what, waitMs }, options) };
+  }
+}
+
+/** Null from a core that doesn't know the command. */
+async function unlessUnknown<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof CommandError && error.errorDetail?.kind === "unknownCommand") return null;
+    throw error;
   }
 }
 

@@ -1,5 +1,10 @@
 import type { Clock } from "@continuum/broker-core";
-import { type CacheEvictionRecord, CacheRootError, DirectoryCachePool } from "@continuum/pool-directory";
+import {
+  type CacheDeletion,
+  type CacheLedger,
+  CacheRootError,
+  DirectoryCachePool,
+} from "@continuum/pool-directory";
 import { formatBytes } from "@continuum/wire-types";
 import type { Logger } from "pino";
 import type { CoreConfig } from "./config/core-config.js";
@@ -11,7 +16,7 @@ export const CACHE_POOL_PREFIX = "cache-";
 /** The pools of the configured cache directories; throws a CoreError `usage` for a directory that can't be one. */
 export function createCachePools(
   { caches, cacheEvict, cacheMinAgeMs, cacheKeep }: CoreConfig,
-  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+  { clock, log, ledger }: { readonly clock: Clock; readonly log: Logger; readonly ledger: CacheLedger },
 ): readonly DirectoryCachePool[] {
   const pools = caches.map(({ name, path, maxBytes }) => {
     const poolLog = log.child({ module: "cache", cache: name });
@@ -24,7 +29,12 @@ export function createCachePools(
         minAgeMs: cacheMinAgeMs,
         keep: cacheKeep,
         clock,
-        ledger: { append: (record) => logDeletion(poolLog, record) },
+        ledger: {
+          append: (deletion) => {
+            logDeletion(poolLog, deletion);
+            return ledger.append(deletion);
+          },
+        },
         onEvent: (message, error) => poolLog.warn(error === null ? {} : { err: error }, message),
       });
     } catch (error) {
@@ -36,9 +46,11 @@ export function createCachePools(
   return pools;
 }
 
-function logDeletion(log: Logger, record: CacheEvictionRecord): void {
-  const back = record.restore === null ? "" : `; ${record.restore} brings it back`;
-  log.info({ deletion: record }, `deleted ${record.path} (${formatBytes(record.bytes)})${back}`);
+function logDeletion(log: Logger, deletion: CacheDeletion): void {
+  const { path, outcome, expectedBytes, restoreCommand } = deletion;
+  const back = restoreCommand === null ? "" : `; ${restoreCommand} brings it back`;
+  const what = outcome === "deleted" ? "deleted" : "about to delete";
+  log.info({ deletion }, `${what} ${path} (${formatBytes(expectedBytes)})${back}`);
 }
 
 /** What is in two caches would be counted, and judged, twice. */

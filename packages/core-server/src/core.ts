@@ -12,6 +12,7 @@ import { createAlertSinksModule } from "./modules/alert-sinks-module.js";
 import { createAlertsModule } from "./modules/alerts-module.js";
 import { createAdmissionModule } from "./modules/admission-module.js";
 import { createDockerModule } from "./modules/docker-module.js";
+import { createCachesModule } from "./modules/caches-module.js";
 import { createEventsModule } from "./modules/events-module.js";
 import { createHistoryModule } from "./modules/history-module.js";
 import { createHealthModule } from "./modules/health-module.js";
@@ -23,6 +24,7 @@ import { Router } from "./router.js";
 import { handledCommands } from "./runtime/command-handlers.js";
 import { EventBus } from "./runtime/event-bus.js";
 import { ModuleRuntime } from "./runtime/module-runtime.js";
+import { MemoryCacheLedger } from "./state/cache-ledger.js";
 import { MemoryRecords } from "./state/memory-records.js";
 import { type CoreState, openState } from "./state/open-state.js";
 import { RecordKeeper } from "./state/record-keeper.js";
@@ -72,9 +74,14 @@ export interface Core {
 export function createCore(config: CoreConfig, options: CoreOptions = {}): Core {
   const { log = pino({ level: "silent" }), clock = systemClock } = options;
   const version = readVersion();
-  const cachePools = createCachePools(config, { clock, log });
+  const cachePools = createCachePools(config, {
+    clock,
+    log,
+    ledger: { append: (deletion) => cacheLedger.appendDeletion(deletion) },
+  });
   const state =
     options.dockerPool === undefined ? openState({ directory: config.stateDirectory, log }) : null;
+  const cacheLedger = state ?? new MemoryCacheLedger();
   const dockerPool = options.dockerPool ?? createConfiguredPool(config, state, clock, log);
   const { actAbove, target, floor, cooldownMs, tickMs, evict } = config;
   const stopBelow = config.stopBelow === null ? {} : { stopBelow: config.stopBelow };
@@ -129,6 +136,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
   });
   const alertSinks = createAlertSinksModule(log.child({ module: "alert-sinks" }));
   const history = createHistoryModule({ broker, keeper, nowMs: () => clock.nowMs() });
+  const caches = createCachesModule({ ledger: cacheLedger, isDurable: () => state?.isDurable === true });
   const runtimeModule = createRuntimeModule({
     clock,
     startedAtMs,
@@ -148,6 +156,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     ...resources.handlers,
     ...admission.handlers,
     ...docker.handlers,
+    ...caches.handlers,
   });
 
   const runtime = new ModuleRuntime({
@@ -163,6 +172,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
       resources,
       admission,
       docker,
+      caches,
     ],
     clock,
     log,

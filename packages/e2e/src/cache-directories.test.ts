@@ -74,6 +74,20 @@ describe("cache directories in a real core", () => {
 
       const { stdout } = await runCli(["status"], { CONTINUUM_CORE_URL: core.url });
       expect(stdout).toMatch(/^cache-pkgs /mu);
+      // Also after a kill it is known what was deleted, by the ledger and by the command that people use.
+      await core.end("SIGKILL");
+      await using again = await startCore({ args: noDocker, home: dirname(core.socketPath) });
+      await using later = connectCore({ url: again.url });
+      const { records, durable } = await later.cacheEvictHistory({ pool: "cache-pkgs" });
+      expect(durable).toBe(true);
+      const gone = [...Array(8).keys()].map((i) => `old-${i}`).filter((name) => !left.includes(name));
+      expect(records.map(({ key, outcome }) => [key, outcome]).sort()).toEqual(
+        gone.map((name) => [name, "deleted"]).sort(),
+      );
+      const history = await runCli(["history"], { CONTINUUM_CORE_URL: again.url });
+      expect(history.stdout).toMatch(
+        new RegExp(`deleted +\\S+ kB +directory +${cache}/old-7 +cache-pkgs$`, "mu"),
+      );
     },
   );
 

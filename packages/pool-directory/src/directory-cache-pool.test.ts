@@ -2,11 +2,22 @@ import { PressureBroker } from "@continuum/broker-core";
 import { describePoolContract } from "@continuum/broker-core/testing";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { link, lstat, mkdir, open, readdir, rename, rm, symlink } from "node:fs/promises";
+import {
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type CacheEvictionRecord, CacheRootError, DirectoryCachePool } from "./index.js";
+import { type CacheDeletion, CacheRootError, DirectoryCachePool } from "./index.js";
 import {
   addRevision,
   ageLink,
@@ -38,10 +49,10 @@ describe("a plain cache directory", () => {
     await using temp = await tempDirectory();
     for (let i = 0; i < 10; i++) await makeFile(temp.path, `pkg-${i}/lib/data`, 96 * KIB, 10 + i);
     await makeFile(temp.path, "young/data", 96 * KIB, 1);
-    const records: CacheEvictionRecord[] = [];
+    const records: CacheDeletion[] = [];
     const { pool } = poolAt(temp.path, {
       maxBytes: 1200 * KIB,
-      ledger: { append: (record) => void records.push(record) },
+      ledger: { append: (record) => records.push(record) },
     });
     const broker = new PressureBroker();
     broker.register(pool);
@@ -57,7 +68,8 @@ describe("a plain cache directory", () => {
       key: "pkg-9",
       kind: "directory",
       path: join(temp.path, "pkg-9"),
-      restore: null,
+      outcome: "deleted",
+      restoreCommand: null,
       reason: "last used 19 d ago",
     });
     await broker.close();
@@ -246,6 +258,17 @@ describe("a plain cache directory", () => {
     expect((await pool.evict({ wantBytes: 1, signal: never })).deleted).toHaveLength(1);
     expect(events).toEqual([`the ledger didn't take ${join(temp.path, "model")}: no room`]);
     await pool.close();
+    // What was deleted stays written down in the cache itself, for the ledger of a later process.
+    const [trash = ""] = await readdir(temp.path);
+    const record = join(temp.path, trash, "record.json");
+    const written = JSON.parse(await readFile(record, "utf8")) as object;
+    await writeFile(record, JSON.stringify({ ...written, processStart: "a boot long ago/1" }));
+    const deletions: CacheDeletion[] = [];
+    const later = poolAt(temp.path, { ledger: { append: (deletion) => deletions.push(deletion) } });
+    await later.pool.recover();
+    await later.pool.close();
+    expect(deletions).toMatchObject([{ key: "model", outcome: "deleted" }]);
+    expect(await readdir(temp.path)).toEqual([]);
   });
 
   it("refuses a second eviction at the same time", async () => {
@@ -313,8 +336,8 @@ describe("a cache of the Hugging Face hub", () => {
       { "model.bin": ["b2", 100, 9], "config.json": ["shared", 4, 9] },
       "pr/1",
     );
-    const records: CacheEvictionRecord[] = [];
-    const { pool } = poolAt(temp.path, { ledger: { append: (record) => void records.push(record) } });
+    const records: CacheDeletion[] = [];
+    const { pool } = poolAt(temp.path, { ledger: { append: (record) => records.push(record) } });
     const { layout, choice } = await pool.status(never);
     expect(layout).toBe("huggingface");
     expect(choice.chosen).toHaveLength(2);
@@ -329,7 +352,7 @@ describe("a cache of the Hugging Face hub", () => {
     expect(await exists(join(temp.path, repo, "snapshots/bbb/config.json"))).toBe(true);
     expect(records[0]).toMatchObject({
       kind: "revision",
-      restore: "hf download org/bert --revision aaa",
+      restoreCommand: "hf download org/bert --revision aaa",
       reason: "last used 9 d ago; hf download org/bert --revision aaa brings it back",
     });
     await pool.close();

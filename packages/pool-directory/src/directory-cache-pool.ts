@@ -233,11 +233,13 @@ export class DirectoryCachePool implements ResourcePool, AsyncDisposable {
     return {
       nowMs: () => this.#clock.nowMs(),
       pathOf: (key) => join(this.root, key),
-      record: async (record) => {
+      record: async (deletion) => {
         try {
-          await this.#options.ledger?.append(record);
+          await this.#options.ledger?.append(deletion);
+          return true;
         } catch (error) {
-          this.#say(`the ledger didn't take ${record.path}`, error);
+          this.#say(`the ledger didn't take ${deletion.path}`, error);
+          return false;
         }
       },
     };

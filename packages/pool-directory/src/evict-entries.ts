@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { CacheEntry } from "./cache-entry.js";
-import type { CacheEvictionRecord } from "./cache-ledger.js";
+import type { CacheDeletion } from "./cache-ledger.js";
 import { TRASH_PREFIX } from "./cache-scan.js";
 import type { ChosenEntry } from "./choose-entries.js";
-import { systemCode } from "./file-error.js";
+import { isGone, systemCode } from "./file-error.js";
 import type { SafeDirectory } from "./safe-directory.js";
 import { splitPath, Trash } from "./trash.js";
 import { processStartOf, type TrashRecord } from "./trash-record.js";
@@ -25,7 +25,8 @@ export interface EvictionCache {
   readonly missedBy: (trash: Trash, signal: AbortSignal) => Promise<string | null>;
   /** Takes a new look at what is in use, for the checks that follow. */
   readonly refreshUse: (signal: AbortSignal) => Promise<void>;
-  readonly record: (record: CacheEvictionRecord) => Promise<void>;
+  /** Writes a deletion down; false when the ledger didn't take it. Never rejects. */
+  readonly record: (deletion: CacheDeletion) => Promise<boolean>;
   readonly pathOf: (key: string) => string;
 }
 
@@ -97,9 +98,11 @@ async function intoTrash(cache: EvictionCache, record: TrashRecord): Promise<Tra
   try {
     trash = await Trash.create(cache.root, record);
   } catch (error) {
-    if (!["ENOSPC", "EDQUOT"].includes(systemCode(error) ?? "")) throw error;
+    if (!isWithoutRoom(error)) throw error;
+    // Nothing else says what goes now, should a kill come in between.
+    await cache.record(toLedger(cache, record, "intended"));
     await removeWithoutRoom(cache.root, record.paths);
-    await cache.record(toLedger(cache, record));
+    await cache.record(toLedger(cache, record, "deleted"));
     return null;
   }
   try {
@@ -111,15 +114,32 @@ async function intoTrash(cache: EvictionCache, record: TrashRecord): Promise<Tra
   }
 }
 
-/** A rename takes no room: each path gets a name that any later process knows as one to delete. */
+/**
+ * A rename takes no room: each path gets a name that any later process knows as one to delete. Where even that has none,
+ * because the root would have to grow for one more name, the path is deleted where it is.
+ */
 async function removeWithoutRoom(root: SafeDirectory, paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     const { parent, name } = splitPath(path);
     const trashName = `${TRASH_PREFIX}${randomUUID()}`;
-    await using from = await root.descend(parent);
-    await from.move(name, root, trashName);
-    await root.remove(trashName);
+    try {
+      await using from = await root.descend(parent);
+      try {
+        await from.move(name, root, trashName);
+      } catch (error) {
+        if (!isWithoutRoom(error)) throw error;
+        await from.remove(name);
+      }
+      await root.remove(trashName);
+    } catch (error) {
+      // Somebody else has deleted it: the rest goes all the same.
+      if (!isGone(error)) throw error;
+    }
   }
+}
+
+function isWithoutRoom(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(systemCode(error) ?? "");
 }
 
 /** Deletes what is in a trash, or puts it back and gives the reason. */
@@ -130,7 +150,13 @@ async function finish(cache: EvictionCache, trash: Trash, signal: AbortSignal): 
       await trash.putBack();
       return reason;
     }
-    await trash.commit();
+    try {
+      await trash.commit();
+    } catch (error) {
+      // Without the mark a kill in the middle would leave half of it for whole.
+      await trash.putBack();
+      throw error;
+    }
     await finishCommitted(cache, trash);
     return null;
   } catch (error) {
@@ -138,21 +164,22 @@ async function finish(cache: EvictionCache, trash: Trash, signal: AbortSignal): 
   }
 }
 
-/** Deletes what is in a committed trash, writes it down, and only then forgets it. */
+/** Deletes what is in a committed trash, writes it down, and only then forgets it: else a later process writes it. */
 export async function finishCommitted(
   cache: Pick<EvictionCache, "record" | "nowMs" | "pathOf">,
   trash: Trash,
 ): Promise<void> {
   await trash.empty();
-  await cache.record(toLedger(cache, trash.record));
-  await trash.discard();
+  if (await cache.record(toLedger(cache, trash.record, "deleted"))) await trash.discard();
 }
 
 function toLedger(
   { nowMs, pathOf }: Pick<EvictionCache, "nowMs" | "pathOf">,
-  { id, pool, key, kind, expectedBytes: bytes, reason, restore }: TrashRecord,
-): CacheEvictionRecord {
-  return { id, pool, key, kind, path: pathOf(key), bytes, reason, atMs: nowMs(), restore };
+  { id, pool, key, kind, expectedBytes, reason, restore: restoreCommand }: TrashRecord,
+  outcome: CacheDeletion["outcome"],
+): CacheDeletion {
+  const what = { id, pool, key, kind, path: pathOf(key), outcome };
+  return { ...what, expectedBytes, reason, atMs: nowMs(), restoreCommand };
 }
 
 /** A signal aborts while one waits: the compiler takes its first answer for the last. */

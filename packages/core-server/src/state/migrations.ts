@@ -20,6 +20,12 @@ export const MIGRATIONS: readonly string[] = [
    ${readingTable("reading_raw")}
    ${readingTable("reading_minute")}
    ${readingTable("reading_hour")}`,
+  `CREATE TABLE cache_ledger (
+     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+     pool TEXT NOT NULL,
+     entry TEXT NOT NULL
+   );
+   CREATE INDEX cache_ledger_by_pool ON cache_ledger (pool, sequence);`,
 ];
 
 function readingTable(name: string): string {

@@ -11,13 +11,14 @@ import {
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { type CacheLedgerQuery, type CacheLedgerStore, MemoryCacheLedger } from "./cache-ledger.js";
 import { MemoryRecords } from "./memory-records.js";
 import type { RecordBatch, RecordStore, SeriesQuery } from "./record-store.js";
 import { StateError } from "./state-error.js";
 import { StateFile } from "./state-file.js";
 
 /** What the core remembers beyond its own life. Whoever opened it closes it. */
-export interface CoreState extends UseStore, EvictionLedger, RecordStore {
+export interface CoreState extends UseStore, EvictionLedger, CacheLedgerStore, RecordStore {
   /** Whether what is written now survives the core. */
   readonly isDurable: boolean;
   /** What a person should know of how it was opened; empty when all is well. */
@@ -45,6 +46,7 @@ export function openState({
 interface Memory {
   readonly uses: MemoryUseStore;
   readonly ledger: MemoryLedger;
+  readonly cacheLedger: MemoryCacheLedger;
   readonly records: MemoryRecords;
 }
 
@@ -113,6 +115,20 @@ class DirectoryState implements CoreState {
     );
   }
 
+  appendDeletion(deletion: Parameters<CacheLedgerStore["appendDeletion"]>[0]): number {
+    return this.#with(
+      (file) => file.appendDeletion(deletion),
+      ({ cacheLedger }) => cacheLedger.appendDeletion(deletion),
+    );
+  }
+
+  deletions(query: CacheLedgerQuery): ReturnType<CacheLedgerStore["deletions"]> {
+    return this.#with(
+      (file) => file.deletions(query),
+      ({ cacheLedger }) => cacheLedger.deletions(query),
+    );
+  }
+
   documents(namespace: string): ReadonlyMap<string, unknown> {
     return this.#with(
       (file) => file.documents(namespace),
@@ -154,6 +170,7 @@ class DirectoryState implements CoreState {
     return (this.#memory ??= {
       uses: new MemoryUseStore(),
       ledger: new MemoryLedger(),
+      cacheLedger: new MemoryCacheLedger(),
       records: new MemoryRecords(),
     });
   }
@@ -201,12 +218,15 @@ class DirectoryState implements CoreState {
   /** What was remembered in memory goes into the file, and the file is used from now on. */
   #moveToFile(): void {
     const file = this.#open();
-    const { uses, ledger, records } = this.#inMemory;
+    const { uses, ledger, cacheLedger, records } = this.#inMemory;
     try {
       const known = uses.load();
       if (known.marker !== null) file.save(known.uses, [], known.marker);
       for (const entry of [...ledger.page({ limit: Number.MAX_SAFE_INTEGER })].reverse()) {
         file.append(entry);
+      }
+      for (const deletion of [...cacheLedger.deletions({ limit: Number.MAX_SAFE_INTEGER })].reverse()) {
+        file.appendDeletion(deletion);
       }
       file.write(records.all());
     } catch (error) {

@@ -11,6 +11,8 @@ import Database from "libsql";
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { PressureHistoryPoint } from "@continuum/wire-types";
+import type { CacheLedgerQuery, CacheLedgerStore } from "./cache-ledger.js";
+import { CacheLedgerTable } from "./cache-ledger-table.js";
 import { MIGRATIONS } from "./migrations.js";
 import type { RecordBatch, RecordStore, SeriesQuery } from "./record-store.js";
 import { RecordTables } from "./record-tables.js";
@@ -36,7 +38,8 @@ const INSERT_FILLER = `INSERT INTO reserve VALUES (zeroblob(${PAGE_BYTES - 100})
  *
  * A transaction is durable when it returns; one that a kill interrupts is undone at the next start.
  */
-export class StateFile implements UseStore, EvictionLedger, RecordStore {
+export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, RecordStore {
+  readonly #cacheLedger = new CacheLedgerTable((sql) => this.#statement(sql));
   readonly #records = new RecordTables((sql) => this.#statement(sql));
   #trimmedMs = -Infinity;
   readonly #db: Database.Database;
@@ -155,6 +158,14 @@ export class StateFile implements UseStore, EvictionLedger, RecordStore {
   byImage(id: string): readonly LedgerEntry[] {
     const sql = "SELECT sequence, entry FROM ledger WHERE thing_id = ? ORDER BY sequence";
     return this.#guarded(() => this.#all(sql, id).map(toEntry));
+  }
+
+  appendDeletion(deletion: Parameters<CacheLedgerStore["appendDeletion"]>[0]): number {
+    return this.#guarded(() => this.#cacheLedger.appendDeletion(deletion));
+  }
+
+  deletions(query: CacheLedgerQuery): ReturnType<CacheLedgerStore["deletions"]> {
+    return this.#guarded(() => this.#cacheLedger.deletions(query));
   }
 
   documents(namespace: string): ReadonlyMap<string, unknown> {

@@ -3,6 +3,7 @@ import { connectCore, type RustCoreIPCClient } from "@continuum/ipc-client";
 import { HealthCheckServerCommand } from "./health-check-server-command";
 import { RuntimeListServerCommand } from "./runtime-list-server-command";
 import { RuntimeMetricsServerCommand } from "./runtime-metrics-server-command";
+import { SystemCacheEvictHistoryServerCommand } from "./system-cache-evict-history-server-command";
 import { SystemDockerEvictApplyServerCommand } from "./system-docker-evict-apply-server-command";
 import { SystemDockerEvictHistoryServerCommand } from "./system-docker-evict-history-server-command";
 import { SystemDockerEvictPlanServerCommand } from "./system-docker-evict-plan-server-command";
@@ -22,6 +23,7 @@ export interface ServerCommands {
   readonly "health-check": HealthCheckServerCommand;
   readonly "runtime/list": RuntimeListServerCommand;
   readonly "runtime/metrics": RuntimeMetricsServerCommand;
+  readonly "system/cache-evict-history": SystemCacheEvictHistoryServerCommand;
   readonly "system/docker-evict-apply": SystemDockerEvictApplyServerCommand;
   readonly "system/docker-evict-history": SystemDockerEvictHistoryServerCommand;
   readonly "system/docker-evict-plan": SystemDockerEvictPlanServerCommand;
@@ -43,6 +45,7 @@ export function createServerCommands(client: RustCoreIPCClient = connectCore()):
     "health-check": new HealthCheckServerCommand(client),
     "runtime/list": new RuntimeListServerCommand(client),
     "runtime/metrics": new RuntimeMetricsServerCommand(client),
+    "system/cache-evict-history": new SystemCacheEvictHistoryServerCommand(client),
     "system/docker-evict-apply": new SystemDockerEvictApplyServerCommand(client),
     "system/docker-evict-history": new SystemDockerEvictHistoryServerCommand(client),
     "system/docker-evict-plan": new SystemDockerEvictPlanServerCommand(client),

@@ -2,6 +2,7 @@
 export { HealthCheckServerCommand } from "./health-check-server-command";
 export { RuntimeListServerCommand } from "./runtime-list-server-command";
 export { RuntimeMetricsServerCommand } from "./runtime-metrics-server-command";
+export { SystemCacheEvictHistoryServerCommand } from "./system-cache-evict-history-server-command";
 export { SystemDockerEvictApplyServerCommand } from "./system-docker-evict-apply-server-command";
 export { SystemDockerEvictHistoryServerCommand } from "./system-docker-evict-history-server-command";
 export { SystemDockerEvictPlanServerCommand } from "./system-docker-evict-plan-server-command";

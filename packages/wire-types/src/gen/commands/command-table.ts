@@ -5,6 +5,7 @@ import { eventsUnsubscribeCommand, type EventsUnsubscribeParams, type EventsUnsu
 import { healthCheckCommand, type HealthCheckParams, type HealthCheckReply } from "./health-check";
 import { runtimeListCommand, type RuntimeListParams, type RuntimeListReply } from "./runtime-list";
 import { runtimeMetricsCommand, type RuntimeMetricsParams, type RuntimeMetricsReply } from "./runtime-metrics";
+import { systemCacheEvictHistoryCommand, type SystemCacheEvictHistoryParams, type SystemCacheEvictHistoryReply } from "./system-cache-evict-history";
 import { systemDockerEvictApplyCommand, type SystemDockerEvictApplyParams, type SystemDockerEvictApplyReply } from "./system-docker-evict-apply";
 import { systemDockerEvictHistoryCommand, type SystemDockerEvictHistoryParams, type SystemDockerEvictHistoryReply } from "./system-docker-evict-history";
 import { systemDockerEvictPlanCommand, type SystemDockerEvictPlanParams, type SystemDockerEvictPlanReply } from "./system-docker-evict-plan";
@@ -29,6 +30,7 @@ export type CommandMap = {
   "health-check": { params: HealthCheckParams; result: HealthCheckReply };
   "runtime/list": { params: RuntimeListParams; result: RuntimeListReply };
   "runtime/metrics": { params: RuntimeMetricsParams; result: RuntimeMetricsReply };
+  "system/cache-evict-history": { params: SystemCacheEvictHistoryParams; result: SystemCacheEvictHistoryReply };
   "system/docker-evict-apply": { params: SystemDockerEvictApplyParams; result: SystemDockerEvictApplyReply };
   "system/docker-evict-history": { params: SystemDockerEvictHistoryParams; result: SystemDockerEvictHistoryReply };
   "system/docker-evict-plan": { params: SystemDockerEvictPlanParams; result: SystemDockerEvictPlanReply };
@@ -55,6 +57,7 @@ export const COMMANDS: { readonly [C in keyof CommandMap]: CommandDescriptor<Com
   "health-check": healthCheckCommand,
   "runtime/list": runtimeListCommand,
   "runtime/metrics": runtimeMetricsCommand,
+  "system/cache-evict-history": systemCacheEvictHistoryCommand,
   "system/docker-evict-apply": systemDockerEvictApplyCommand,
   "system/docker-evict-history": systemDockerEvictHistoryCommand,
   "system/docker-evict-plan": systemDockerEvictPlanCommand,

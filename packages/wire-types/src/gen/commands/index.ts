@@ -4,6 +4,7 @@ export type { EventsUnsubscribeParams, EventsUnsubscribeReply, EventsUnsubscribe
 export type { HealthCheckParams, HealthCheckReply, HealthCheckResult } from "./health-check";
 export type { RuntimeListParams, RuntimeListReply, RuntimeListResult } from "./runtime-list";
 export type { RuntimeMetricsParams, RuntimeMetricsReply, RuntimeMetricsResult } from "./runtime-metrics";
+export type { SystemCacheEvictHistoryParams, SystemCacheEvictHistoryReply, SystemCacheEvictHistoryResult } from "./system-cache-evict-history";
 export type { SystemDockerEvictApplyParams, SystemDockerEvictApplyReply, SystemDockerEvictApplyResult } from "./system-docker-evict-apply";
 export type { SystemDockerEvictHistoryParams, SystemDockerEvictHistoryReply, SystemDockerEvictHistoryResult } from "./system-docker-evict-history";
 export type { SystemDockerEvictPlanParams, SystemDockerEvictPlanReply, SystemDockerEvictPlanResult } from "./system-docker-evict-plan";
