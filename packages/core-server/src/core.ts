@@ -5,9 +5,12 @@ import { type Logger, pino } from "pino";
 import type { CoreConfig } from "./config/core-config.js";
 import { createCachePools } from "./cache-pools.js";
 import { toErrorText } from "./error-text.js";
-import { formatEndpoint } from "./ipc/endpoint.js";
+import { BEYOND_LOCAL_WARNING } from "./face/banner.js";
+import { formatEndpoint, isLocal } from "./ipc/endpoint.js";
 import type { IpcLimits } from "./ipc/ipc-limits.js";
 import { IpcServer } from "./ipc/ipc-server.js";
+import { connectionRoom, openFileLimit } from "./ipc/open-files.js";
+import { type CoreToken, resolveToken } from "./ipc/token-file.js";
 import { createAlertSinksModule } from "./modules/alert-sinks-module.js";
 import { createAlertsModule } from "./modules/alerts-module.js";
 import { createAdmissionModule } from "./modules/admission-module.js";
@@ -20,7 +23,7 @@ import { createPressureBrokerModule } from "./modules/pressure-broker-module.js"
 import { createRemotePoolsModule } from "./modules/remote-pools-module.js";
 import { createRuntimeModule } from "./modules/runtime-module.js";
 import { createSystemResourceModule } from "./modules/system-resource-module.js";
-import { Router } from "./router.js";
+import { Router, type SessionHandlers } from "./router.js";
 import { handledCommands } from "./runtime/command-handlers.js";
 import { EventBus } from "./runtime/event-bus.js";
 import { ModuleRuntime } from "./runtime/module-runtime.js";
@@ -61,6 +64,8 @@ export interface Core {
   readonly events: EventBus;
   /** Where it listens, as a URL; with the real port once it listens. */
   readonly endpoint: string;
+  /** The file with the token that connections over TCP owe; null without TCP, or where the token was given. */
+  readonly tokenPath: string | null;
   /** Resolves when every command is answered. Rejects with a CoreError; nothing of the core is left then. */
   start(): Promise<void>;
   /** Stops taking requests, answers those in flight for up to a second, aborts evictions, removes the socket. */
@@ -143,9 +148,16 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     isReady,
     list: () => runtime.list(),
     metrics: () => runtime.metrics(),
-    connections: () => ipc.connectionCount,
+    ipc: () => ipc.metrics,
   });
+  const session: SessionHandlers = {
+    "session/authenticate": ({ token }, { connection }) => {
+      const access = connection.authenticate(token);
+      return access instanceof Promise ? access.then((granted) => ({ access: granted })) : { access };
+    },
+  };
   const commands = handledCommands({
+    ...session,
     ...health.handlers,
     ...alerts.handlers,
     ...history.handlers,
@@ -178,16 +190,20 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     log,
     events,
   });
-  const router = new Router(runtime);
+  const fileLimit = openFileLimit();
+  const maxConnections = connectionRoom(config.maxConnections, fileLimit);
+  const router = new Router(runtime, session);
   const ipc = new IpcServer({
     endpoint: config.endpoint,
+    readEndpoint: config.readEndpoint,
     dispatch: (command, params, context) => router.dispatch(command, params, context),
     clock,
     log,
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    limits: { maxConnections, ...options.limits },
     ...(options.access === undefined ? {} : { access: options.access }),
   });
 
+  let token: CoreToken | null = null;
   const stop = async (): Promise<void> => {
     // Evictions are aborted at once, not after the requests: what they delete right now still takes a moment.
     await Promise.all([ipc.close(DRAIN_MS), broker.close()]);
@@ -206,10 +222,14 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     get endpoint() {
       return formatEndpoint(ipc.endpoint);
     },
+    get tokenPath() {
+      return token?.path ?? null;
+    },
     start: async () => {
       try {
         // The endpoint first: of two cores that start at once, the one that loses must not have touched a pool.
-        await ipc.listen();
+        if (config.endpoint.kind === "tcp") token = await resolveToken(config.token);
+        await ipc.listen(token?.token);
         await runtime.start();
         for (const pool of cachePools) void pool.recover();
       } catch (error) {
@@ -217,6 +237,11 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
         throw error;
       }
       log.info({ endpoint: formatEndpoint(ipc.endpoint), version, evict }, "listening");
+      if (maxConnections < config.maxConnections) {
+        const text = `${config.maxConnections} connections don't fit ${fileLimit} open files: ${maxConnections} are taken (raise ulimit -n)`;
+        log.warn({ fileLimit, maxConnections }, text);
+      }
+      if (!isLocal(ipc.endpoint)) log.warn({ endpoint: formatEndpoint(ipc.endpoint) }, BEYOND_LOCAL_WARNING);
     },
     stop,
   };

@@ -2,14 +2,20 @@ import { type AccessLevel, COMMANDS, type CommandName, DecodeError } from "@cont
 import { nearestName } from "./nearest-name.js";
 import { RequestError } from "./request-error.js";
 import { buildRouteTable, type Route } from "./route-table.js";
-import type { RequestContext } from "./runtime/command-handlers.js";
+import type { CommandHandlers, GrantedAccess, RequestContext } from "./runtime/command-handlers.js";
 import type { ModuleRuntime } from "./runtime/module-runtime.js";
 
 /** The longest name that an error repeats, in characters: a peer's megabyte isn't sent back to it. */
 const MAX_ECHO = 200;
 
 /** From what everybody may ask to what only the owner may. */
-const ACCESS_ORDER: readonly AccessLevel[] = ["public", "ai-safe", "admin-only"];
+const ACCESS_ORDER: readonly GrantedAccess[] = ["none", "public", "ai-safe", "admin-only"];
+
+/** What a connection may ask for that owes a token. */
+const OPEN_COMMANDS: ReadonlySet<string> = new Set<CommandName>(["health-check", "session/authenticate"]);
+
+/** Commands of the connection itself: answered at once, in order, whatever the modules do. */
+export type SessionHandlers = Pick<CommandHandlers, "session/authenticate">;
 
 /** Takes a command by name and params as they came, and gives the handler's result. */
 export class Router {
@@ -17,9 +23,13 @@ export class Router {
   readonly #commands: readonly CommandName[];
 
   /** Throws a CoreError `routes` when the modules and the commands of the contract don't match. */
-  constructor(private readonly runtime: ModuleRuntime) {
+  constructor(
+    private readonly runtime: ModuleRuntime,
+    private readonly session: SessionHandlers,
+  ) {
     this.#commands = (Object.keys(COMMANDS) as CommandName[]).sort();
-    this.#routes = buildRouteTable(runtime.modules, this.#commands);
+    const routed = this.#commands.filter((command) => !Object.hasOwn(session, command));
+    this.#routes = buildRouteTable(runtime.modules, routed);
   }
 
   /**
@@ -27,9 +37,14 @@ export class Router {
    * `accessDenied`, `invalidParams` or `overloaded`, or with whatever the handler threw.
    */
   dispatch(command: string, params: Readonly<Record<string, unknown>>, context: RequestContext): unknown {
+    const { access } = context.connection;
+    if (access === "none") requireOpen(command);
+    if (command === "session/authenticate") {
+      return this.session[command](decodeParams(command, params), context);
+    }
     const route = this.#routes.get(command);
     if (route === undefined) throw this.#unknown(command);
-    requireAccess(route.command, context.connection.access);
+    if (access !== "none") requireAccess(route.command, access);
     const decoded = decodeParams(route.command, params);
     return this.runtime.run(route.module, () => route.handle(decoded, context), context);
   }
@@ -46,6 +61,19 @@ export class Router {
       nearest,
     });
   }
+}
+
+function requireOpen(command: string): void {
+  if (OPEN_COMMANDS.has(command)) return;
+  const name = shorten(command);
+  const how =
+    "present the core's token first, with session/authenticate; clients of this project take it from the option token, " +
+    "CONTINUUM_TOKEN, CONTINUUM_TOKEN_FILE or the file named in the core's first lines";
+  throw new RequestError(`${name}: this connection owes a token: ${how}`, {
+    kind: "accessDenied",
+    command: name,
+    accessLevel: Object.hasOwn(COMMANDS, command) ? COMMANDS[command as CommandName].accessLevel : "public",
+  });
 }
 
 function requireAccess(command: CommandName, granted: AccessLevel): void {

@@ -75,11 +75,19 @@ async function serve(
   try {
     await Promise.race([core.start(), stopping.signalled]);
     if (!stopping.isSignalled()) {
-      const { version, endpoint } = core;
+      const { version, endpoint, tokenPath } = core;
       const tier = await core.dockerPool.tier();
       const view = core.broker.snapshot().pools.find(({ name }) => name === core.dockerPool.name);
       const pressure = view !== undefined && view.pressure > view.stats.pressure ? view.pressure : null;
-      for (const text of bannerLines({ version, pid: process.pid, endpoint, config, tier, pressure }))
+      for (const text of bannerLines({
+        version,
+        pid: process.pid,
+        endpoint,
+        tokenPath,
+        config,
+        tier,
+        pressure,
+      }))
         screen.line(text);
       held.release();
       screen.refresh();

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { CoreError } from "../core-error.js";
 import type { RawFlags } from "./resolve-config.js";
-import { type SettingName, SETTINGS } from "./settings.js";
+import { type Setting, type SettingName, SETTINGS } from "./settings.js";
 
 const EXAMPLES = `
 Examples:
@@ -27,8 +27,9 @@ export function parseCommandLine(args: readonly string[], version: string): Comm
     .addHelpText("after", EXAMPLES)
     .exitOverride()
     .configureOutput({ writeOut: (part) => (text += part), writeErr: () => undefined });
-  const add = (name: keyof RawFlags, flags: string, description: string): void => {
+  const add = (name: keyof RawFlags, flags: string, description: string, preset?: string): void => {
     const option = new Option(flags, description);
+    if (preset !== undefined) option.preset(preset);
     // The settings are named after what they hold (minAgeMs), the flags after what is typed (--min-age).
     option.attributeName = () => name;
     command.addOption(option);
@@ -36,12 +37,14 @@ export function parseCommandLine(args: readonly string[], version: string): Comm
   add(
     "socket",
     "--socket <PATH>",
-    "where to listen, also tcp://HOST:PORT on loopback (CONTINUUM_SOCKET, CONTINUUM_CORE_URL; " +
+    "where to listen, also tcp://HOST:PORT, where a token is owed (CONTINUUM_SOCKET, CONTINUUM_CORE_URL; " +
       "default: core.sock in the core's directory)",
   );
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
-    const { flag, placeholder, variable, description, defaultText } = SETTINGS[name];
-    add(name, `${flag} <${placeholder}>`, `${description} (${variable}; default: ${defaultText})`);
+    const { flag, placeholder, variable, description, defaultText, preset }: Setting<unknown> =
+      SETTINGS[name];
+    const value = preset === undefined ? `<${placeholder}>` : `[${placeholder}]`;
+    add(name, `${flag} ${value}`, `${description} (${variable}; default: ${defaultText})`, preset);
   }
   try {
     // Commander isn't told of the variables: they are resolved later, where an error names the one that is wrong.

@@ -1,5 +1,6 @@
 import type { EvictMode } from "@continuum/pool-docker";
 import type { Endpoint } from "../ipc/endpoint.js";
+import type { TokenSource } from "../ipc/token-file.js";
 
 /** From the most to the least talkative. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -19,6 +20,12 @@ export interface CacheDirectory {
 /** Everything a core can be told, decoded and checked. */
 export interface CoreConfig {
   readonly endpoint: Endpoint;
+  /** A second socket, for those who may read only; null for none. */
+  readonly readEndpoint: (Endpoint & { readonly kind: "unix" }) | null;
+  /** The token that connections over TCP owe. */
+  readonly token: TokenSource;
+  /** Connections at once. */
+  readonly maxConnections: number;
   /** Where the Docker engine is (`unix://` or `tcp://`); null: the platform's usual places. */
   readonly dockerHost: string | null;
   /** From one relief round to the next. */

@@ -18,6 +18,9 @@ describe("the core's configuration", () => {
   it("observes only, every five seconds, on the default socket", () => {
     expect(configOf([])).toEqual({
       endpoint: { kind: "unix", path: "/home/of/core/core.sock", ownsDirectory: true },
+      readEndpoint: null,
+      token: { kind: "own", path: "/home/of/core/token" },
+      maxConnections: 4096,
       dockerHost: null,
       tickMs: 5000,
       actAbove: 0.8,
@@ -42,7 +45,11 @@ describe("the core's configuration", () => {
   });
 
   const all = [
-    ["--socket", "CONTINUUM_SOCKET", "/run/c.sock"],
+    ["--socket", "CONTINUUM_SOCKET", "tcp://0.0.0.0:7000"],
+    ["--read-socket", "CONTINUUM_READ_SOCKET", "unix:///run/read/c.sock"],
+    ["--token-file", "CONTINUUM_TOKEN_FILE", "/run/token"],
+    ["--listen-anywhere", "CONTINUUM_LISTEN_ANYWHERE", "on"],
+    ["--max-connections", "CONTINUUM_MAX_CONNECTIONS", "10000"],
     ["--docker-host", "CONTINUUM_DOCKER_HOST", "tcp://127.0.0.1:2375"],
     ["--tick-ms", "CONTINUUM_TICK_MS", "250"],
     ["--act-above", "CONTINUUM_ACT_ABOVE", ".9"],
@@ -67,7 +74,9 @@ describe("the core's configuration", () => {
     ["--log-level", "CONTINUUM_LOG_LEVEL", "silent"],
   ] as const;
   const decoded = {
-    endpoint: { kind: "unix", path: "/run/c.sock", ownsDirectory: false },
+    endpoint: { kind: "tcp", host: "0.0.0.0", port: 7000 },
+    readEndpoint: { kind: "unix", path: "/run/read/c.sock", ownsDirectory: false },
+    maxConnections: 10_000,
     dockerHost: "tcp://127.0.0.1:2375",
     tickMs: 250,
     actAbove: 0.9,
@@ -94,8 +103,34 @@ describe("the core's configuration", () => {
   };
 
   it("takes each setting as a flag and as a variable", () => {
-    expect(configOf(all.flatMap(([flag, , value]) => [flag, value]))).toEqual(decoded);
-    expect(configOf([], Object.fromEntries(all.map(([, name, value]) => [name, value])))).toEqual(decoded);
+    const token = (source: string) => ({ kind: "file", path: "/run/token", source });
+    expect(configOf(all.flatMap(([flag, , value]) => [flag, value]))).toEqual({
+      ...decoded,
+      token: token("--token-file"),
+    });
+    expect(configOf([], Object.fromEntries(all.map(([, name, value]) => [name, value])))).toEqual({
+      ...decoded,
+      token: token("CONTINUUM_TOKEN_FILE"),
+    });
+  });
+
+  it("takes a token from the environment, unless a flag names its file, and never repeats one", () => {
+    const token = "0123456789abcdef";
+    expect(configOf([], { CONTINUUM_TOKEN: token, CONTINUUM_TOKEN_FILE: "/t" }).token).toEqual({
+      kind: "given",
+      token,
+    });
+    expect(configOf(["--token-file", "/t"], { CONTINUUM_TOKEN: token }).token).toMatchObject({ path: "/t" });
+    const short = (): unknown => configOf([], { CONTINUUM_TOKEN: "short but secret" });
+    expect(short).toThrow("CONTINUUM_TOKEN: expected a token of 16 to 1024 visible ASCII characters");
+    expect(short).not.toThrow("secret");
+  });
+
+  it("listens beyond this machine only when told so, by a flag that needs no value", () => {
+    const flags = ["--listen-anywhere", "--socket", "tcp://192.168.0.1:7"];
+    expect(configOf(flags).endpoint).toEqual({ kind: "tcp", host: "192.168.0.1", port: 7 });
+    expect(() => configOf(flags.slice(1))).toThrow(/--socket: .*loopback.*--listen-anywhere/u);
+    expect(() => configOf(["--listen-anywhere", "--socket", "tcp://example.org:7"])).toThrow("digits");
   });
 
   it("puts a flag above its variable, and treats an empty variable as unset", () => {
@@ -157,6 +192,11 @@ describe("the core's configuration", () => {
     [["--log-level", "loud"], {}, "--log-level"],
     [["--socket", ""], {}, "--socket"],
     [["--socket", "http://x"], {}, "--socket"],
+    [["--read-socket", "tcp://127.0.0.1:7"], {}, "--read-socket"],
+    [["--read-socket", "/home/of/core/core.sock"], {}, "--read-socket: got the core's own socket"],
+    [["--token-file", "relative"], {}, "--token-file"],
+    [["--listen-anywhere", "everywhere"], {}, "--listen-anywhere"],
+    [["--max-connections", "0"], {}, "--max-connections"],
     [["--bogus"], {}, "--bogus"],
     [["stray"], {}, "too many arguments"],
     [["--tick-ms"], {}, "--tick-ms"],

@@ -1,5 +1,14 @@
 import { CoreError } from "../core-error.js";
-import { decodeEndpoint, defaultEndpoint, defaultStateDirectory, type Endpoint } from "../ipc/endpoint.js";
+import { join } from "node:path";
+import {
+  decodeEndpoint,
+  decodeSocketPath,
+  defaultEndpoint,
+  defaultStateDirectory,
+  type Endpoint,
+  resolveCoreDirectory,
+} from "../ipc/endpoint.js";
+import { isToken, TOKEN_RULE, type TokenSource } from "../ipc/token-file.js";
 import type { CoreConfig } from "./core-config.js";
 import { type Setting, type SettingName, SETTINGS } from "./settings.js";
 
@@ -27,8 +36,13 @@ export function resolveConfig(flags: RawFlags, env: Env): CoreConfig {
     const range = `from ${target.source} (${target.value}) to below ${actAbove.source} (${actAbove.value})`;
     throw new CoreError("usage", `${stopBelow.source}: got ${stopBelow.value}, expected a ratio ${range}`);
   }
+  const anywhere = resolve("listenAnywhere", flags, env).value === "on";
+  const endpoint = resolveEndpoint(flags.socket, env, anywhere);
   return {
-    endpoint: resolveEndpoint(flags.socket, env),
+    endpoint,
+    readEndpoint: resolveReadEndpoint(endpoint, flags, env),
+    token: resolveTokenSource(flags, env),
+    maxConnections: resolve("maxConnections", flags, env).value,
     dockerHost: resolveDockerHost(flags, env),
     tickMs: resolve("tickMs", flags, env).value,
     actAbove: actAbove.value,
@@ -88,11 +102,33 @@ function resolveDockerHost(flags: RawFlags, env: Env): string | null {
 }
 
 /** `CONTINUUM_CORE_URL` is what clients read: a core and its clients that share an environment meet there. */
-function resolveEndpoint(flag: string | undefined, env: Env): Endpoint {
-  if (flag !== undefined) return decodeEndpoint(flag, "--socket");
+function resolveEndpoint(flag: string | undefined, env: Env, anywhere: boolean): Endpoint {
+  if (flag !== undefined) return decodeEndpoint(flag, "--socket", { anywhere });
   for (const variable of ["CONTINUUM_SOCKET", "CONTINUUM_CORE_URL"]) {
     const text = env[variable];
-    if (text !== undefined && text !== "") return decodeEndpoint(text, variable);
+    if (text !== undefined && text !== "") return decodeEndpoint(text, variable, { anywhere });
   }
   return defaultEndpoint(env);
+}
+
+function resolveReadEndpoint(main: Endpoint, flags: RawFlags, env: Env): CoreConfig["readEndpoint"] {
+  const { value, source } = resolve("readSocket", flags, env);
+  if (value === null) return null;
+  const endpoint = decodeSocketPath(value, source);
+  if (main.kind === "unix" && endpoint.path === main.path) {
+    throw new CoreError("usage", `${source}: got the core's own socket, expected another path`);
+  }
+  return endpoint;
+}
+
+/** The token itself is only taken from the environment: everybody may read the flags of a process. */
+function resolveTokenSource(flags: RawFlags, env: Env): TokenSource {
+  const { value: path, source } = resolve("tokenFile", flags, env);
+  const token = env["CONTINUUM_TOKEN"];
+  if (flags.tokenFile === undefined && token !== undefined && token !== "") {
+    if (!isToken(token)) throw new CoreError("usage", `CONTINUUM_TOKEN: expected ${TOKEN_RULE}`);
+    return { kind: "given", token };
+  }
+  if (path !== null) return { kind: "file", path, source };
+  return { kind: "own", path: join(resolveCoreDirectory(env), "token") };
 }

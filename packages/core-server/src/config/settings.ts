@@ -17,11 +17,14 @@ export interface Setting<T> {
   readonly defaultValue: T;
   /** How the default is shown in the help. */
   readonly defaultText: string;
+  /** What the flag alone means, without a value; left out where it needs one. */
+  readonly preset?: string;
   /** Null when the text can't be used. */
   readonly parse: (text: string) => T | null;
 }
 
 const MAX_TICK_MS = 3_600_000;
+const MAX_CONNECTIONS = 1_000_000;
 const MAX_KEPT = 1_000_000;
 const MAX_COOLDOWN_MS = 86_400_000;
 const MAX_PATTERNS = 1_000;
@@ -290,6 +293,53 @@ export const SETTINGS = {
     defaultValue: [],
     defaultText: "none",
     parse: parsePatterns,
+  }),
+  readSocket: setting<string | null>({
+    flag: "--read-socket",
+    placeholder: "PATH",
+    variable: "CONTINUUM_READ_SOCKET",
+    description:
+      "a second socket, 0660, over which everything may be read and nothing changed; best in a directory of its own",
+    expected: "a path or unix:///PATH",
+    defaultValue: null,
+    defaultText: "none",
+    parse: (text) => (text === "" ? null : text),
+  }),
+  tokenFile: setting<string | null>({
+    flag: "--token-file",
+    placeholder: "PATH",
+    variable: "CONTINUUM_TOKEN_FILE",
+    description:
+      "the file with the token that connections over TCP owe, readable by its owner alone; CONTINUUM_TOKEN is the token itself",
+    expected: "an absolute path",
+    defaultValue: null,
+    defaultText: "token in the core's directory, made when it isn't there",
+    parse: parseDirectory,
+  }),
+  listenAnywhere: setting<"off" | "on">({
+    flag: "--listen-anywhere",
+    placeholder: "MODE",
+    variable: "CONTINUUM_LISTEN_ANYWHERE",
+    description:
+      "whether tcp:// may name an address that other machines reach: off or on; nothing is encrypted",
+    expected: "off or on",
+    defaultValue: "off",
+    defaultText: "off",
+    preset: "on",
+    parse: oneOf(["off", "on"]),
+  }),
+  maxConnections: setting<number>({
+    flag: "--max-connections",
+    placeholder: "N",
+    variable: "CONTINUUM_MAX_CONNECTIONS",
+    description: "connections at once; the next one is refused",
+    expected: `a whole number from 1 to ${MAX_CONNECTIONS}`,
+    defaultValue: 4096,
+    defaultText: "4096",
+    parse: (text) => {
+      const value = parseCount(text);
+      return value !== null && value >= 1 && value <= MAX_CONNECTIONS ? value : null;
+    },
   }),
   stateDirectory: setting<string | null>({
     flag: "--state-dir",

@@ -9,6 +9,7 @@ const facts = {
   version: "1.2.3",
   pid: 42,
   endpoint: "unix:///run/core.sock",
+  tokenPath: null,
   tier: { stats, probe },
   pressure: null,
 };

@@ -8,12 +8,15 @@ import {
 import { CACHE_POOL_PREFIX } from "../cache-pools.js";
 import type { CoreConfig } from "../config/core-config.js";
 import { formatDuration } from "../config/duration.js";
+import { formatEndpoint, isLocal } from "../ipc/endpoint.js";
 
 /** What the first lines tell. */
 export interface BannerFacts {
   readonly version: string;
   readonly pid: number;
   readonly endpoint: string;
+  /** The file with the token that connections over TCP owe; null for none. */
+  readonly tokenPath: string | null;
   readonly config: CoreConfig;
   /** The Docker tier's first reading. */
   readonly tier: { readonly stats: DockerTierStats; readonly probe: DockerTierProbe };
@@ -22,15 +25,39 @@ export interface BannerFacts {
 }
 
 /** The first lines of a running core: where it listens, which tiers it found, and what it may delete. */
-export function bannerLines({ version, pid, endpoint, config, tier, pressure }: BannerFacts): string[] {
+export function bannerLines(facts: BannerFacts): string[] {
+  const { version, pid, endpoint, config, tier, pressure } = facts;
   return [
     `continuum-core ${version} (pid ${pid}) listening on ${endpoint}`,
+    ...accessLines(facts),
     tierLine(tier.stats, tier.probe, pressure),
     evictionLine(config),
     ...(config.evict === "off" ? [SWITCH_ON_HINT] : []),
     ...cacheLines(config),
   ];
 }
+
+/** Who gets in, where it isn't the socket's owner alone. */
+function accessLines({ config, tokenPath }: BannerFacts): string[] {
+  const { endpoint, readEndpoint } = config;
+  const lines: string[] = [];
+  if (endpoint.kind === "tcp") {
+    const where =
+      tokenPath === null
+        ? "the one in CONTINUUM_TOKEN"
+        : `in ${tokenPath}, where clients of this user find it`;
+    lines.push(`a token is owed: ${where}`);
+    if (!isLocal(endpoint)) lines.push(`warning: ${BEYOND_LOCAL_WARNING}`);
+  }
+  if (readEndpoint !== null) {
+    lines.push(`read-only for whoever may open it: ${formatEndpoint(readEndpoint)}`);
+  }
+  return lines;
+}
+
+/** Said where other machines can reach the core. */
+export const BEYOND_LOCAL_WARNING =
+  "other machines can reach this core: whoever has the token may do everything, and nothing is encrypted on the way (ssh -L is)";
 
 /** How to let the core delete. */
 export const SWITCH_ON_HINT =

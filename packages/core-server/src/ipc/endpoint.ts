@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { CoreError } from "../core-error.js";
@@ -12,7 +13,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** The kernel's limit for a socket's path is 108 bytes on Linux and 104 on macOS, with the final zero. */
 const MAX_SOCKET_PATH_BYTES = 103;
 
-/** The directory of a core's socket: `$CONTINUUM_HOME`, else `$XDG_RUNTIME_DIR/continuum`, else `~/.continuum`. */
+/** The directory of a core's socket and token: `$CONTINUUM_HOME`, else `$XDG_RUNTIME_DIR/continuum`, else `~/.continuum`. */
 export function resolveCoreDirectory(env: Env, home: string = homedir()): string {
   const own = env["CONTINUUM_HOME"];
   if (own !== undefined && own !== "") return resolve(own);
@@ -42,10 +43,10 @@ export function defaultEndpoint(env: Env, home?: string): Endpoint {
 
 /**
  * Decodes `unix:///path`, a bare path, or `tcp://host:port` as given in `source` (a flag or a variable, for the error).
- * Throws a CoreError `usage` for anything else, and for an address beyond loopback: there is no token to ask for yet.
+ * Throws a CoreError `usage` for anything else, and for an address beyond loopback unless `anywhere` says so.
  */
-export function decodeEndpoint(text: string, source: string): Endpoint {
-  if (text.startsWith("tcp://")) return tcpEndpoint(text, source);
+export function decodeEndpoint(text: string, source: string, { anywhere = false } = {}): Endpoint {
+  if (text.startsWith("tcp://")) return tcpEndpoint(text, source, anywhere);
   if (text.startsWith("unix://")) return unixEndpoint(text.slice("unix://".length), source);
   if (/^[a-z][a-z\d+.-]*:\/\//iu.test(text) || text === "") {
     throw unusable(source, text, "a path, unix:///PATH or tcp://HOST:PORT");
@@ -58,6 +59,18 @@ export function formatEndpoint(endpoint: Endpoint): string {
   if (endpoint.kind === "unix") return `unix://${endpoint.path}`;
   const host = endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host;
   return `tcp://${host}:${endpoint.port}`;
+}
+
+/** Decodes a Unix socket alone: a path or `unix:///path`. Throws a CoreError `usage` for anything else. */
+export function decodeSocketPath(text: string, source: string): Endpoint & { kind: "unix" } {
+  const endpoint = text.startsWith("tcp://") ? null : decodeEndpoint(text, source);
+  if (endpoint?.kind !== "unix") throw unusable(source, text, "a path or unix:///PATH");
+  return endpoint;
+}
+
+/** Whether only this machine can reach the endpoint. */
+export function isLocal(endpoint: Endpoint): boolean {
+  return endpoint.kind === "unix" || isLoopback(endpoint.host);
 }
 
 function unixEndpoint(path: string, source: string): Endpoint & { kind: "unix" } {
@@ -73,7 +86,7 @@ function unixEndpoint(path: string, source: string): Endpoint & { kind: "unix" }
   return { kind: "unix", path, ownsDirectory: false };
 }
 
-function tcpEndpoint(text: string, source: string): Endpoint {
+function tcpEndpoint(text: string, source: string, anywhere: boolean): Endpoint {
   const url = URL.canParse(text) ? new URL(text) : null;
   const hasMore = url !== null && (url.username || url.password || url.search || url.hash);
   if (url === null || url.hostname === "" || url.port === "" || hasMore || url.pathname.length > 1) {
@@ -81,11 +94,11 @@ function tcpEndpoint(text: string, source: string): Endpoint {
   }
   const host = url.hostname.replace(/^\[|\]$/gu, "");
   if (!isLoopback(host)) {
-    throw unusable(
-      source,
-      text,
-      "a loopback address (127.0.0.1, ::1 or localhost): whoever connects may do everything",
-    );
+    if (!anywhere) {
+      const rule = "a loopback address (127.0.0.1, ::1 or localhost), or --listen-anywhere beside it";
+      throw unusable(source, text, rule);
+    }
+    if (isIP(host) === 0) throw unusable(source, text, "an address in digits, such as tcp://0.0.0.0:PORT");
   }
   // Not left to the resolver: a hosts file could send the name elsewhere.
   return { kind: "tcp", host: host === "localhost" ? "127.0.0.1" : host, port: Number(url.port) };

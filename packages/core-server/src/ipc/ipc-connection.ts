@@ -2,11 +2,13 @@ import type { AccessLevel } from "@continuum/wire-types";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import { AttachedReply } from "../runtime/attached-reply.js";
-import type { PushedEventName, RequestContext } from "../runtime/command-handlers.js";
+import type { GrantedAccess, PushedEventName, RequestContext } from "../runtime/command-handlers.js";
 import type { DeadlineList } from "./deadline-list.js";
 import { FrameBatch } from "./frame-batch.js";
 import type { IpcLimits } from "./ipc-limits.js";
+import type { IpcLoad } from "./ipc-load.js";
 import { LineDecoder } from "./line-decoder.js";
+import { LineQueue } from "./line-queue.js";
 import { PendingRequest, type Requester } from "./pending-request.js";
 import { toReplyError } from "./reply-error.js";
 import { decodeRequest } from "./request-decoder.js";
@@ -18,13 +20,13 @@ import {
   toFailure,
   toSuccess,
 } from "./response-encoder.js";
+import type { Session } from "./session.js";
+import type { Turns, TurnTaker } from "./turns.js";
 
 /** What a connection needs from its server; shared by all connections. */
 export interface ConnectionHost {
   readonly limits: IpcLimits;
   readonly log: Logger;
-  /** What connections may ask for. */
-  readonly access: AccessLevel;
   /** Answers a request, or gives a promise of the answer; throws or rejects for a failure. */
   readonly dispatch: (
     command: string,
@@ -34,6 +36,20 @@ export interface ConnectionHost {
   readonly requestDeadlines: DeadlineList<PendingRequest>;
   readonly lineDeadlines: DeadlineList<IpcConnection>;
   readonly lingerDeadlines: DeadlineList<IpcConnection>;
+  /** Of connections that owe a token and say nothing. */
+  readonly tokenDeadlines: DeadlineList<IpcConnection>;
+  /** Of connections that are closed for not reading, until they have read what they are owed. */
+  readonly slowReaderDeadlines: DeadlineList<IpcConnection>;
+  /** What all connections have under way. */
+  readonly load: IpcLoad;
+  /** Whose requests are served next. */
+  readonly turns: Turns;
+}
+
+/** What a connection's socket decides of it. */
+export interface ConnectionRights {
+  /** Made for the connection that it is given. */
+  readonly session: (connection: IpcConnection) => Session;
   /**
    * True where a browser could be made to speak (TCP): a line that isn't JSON then ends the connection, so that
    * no request smuggled into the body of another protocol is executed.
@@ -51,16 +67,31 @@ const MIN_BATCH_FRAMES = 8;
 /** So much is written at once, in bytes. */
 const MAX_BATCH_BYTES = 256 * 1024;
 
+/** So few requests are served as they come, without a look at whose turn it is. */
+const FEW_LINES = 4;
+/** Characters of lines that wait for their turn, above which no more are read. */
+const MAX_WAITING_CHARS = 256 * 1024;
+
 /** One peer: reads its requests, answers each, and pushes the events that it subscribed to. */
-export class IpcConnection implements Requester {
+export class IpcConnection implements Requester, TurnTaker {
   readonly #decoder: LineDecoder;
+  readonly #session: Session;
+  readonly #closeOnGarbage: boolean;
   readonly #pending = new Set<PendingRequest>();
   readonly #idsInFlight = new Set<number>();
   readonly #subscriptions = new Set<PushedEventName>();
   readonly #closeListeners = new Set<() => void>();
   /** Reading: requests are taken. Ending: those in flight are answered, no more are taken. Closing: nothing is answered. */
   #state: "reading" | "ending" | "closing" = "reading";
+  /** Lines that wait for their turn; what comes after the last of them is done when it was served. */
+  readonly #queue = new LineQueue();
+  #afterQueue: "oversized" | "ended" | null = null;
+  /** Unread output is over its bound: nothing is served until the peer has read. */
   #isPaused = false;
+  /** At least as much as the unread output that is events. */
+  #eventBytes = 0;
+  /** What the load was told that this connection holds. */
+  #chargedBytes = 0;
   /** Replies that aren't written yet; they are at the end of the turn. */
   readonly #batch = new FrameBatch();
   #batchFrames = MIN_BATCH_FRAMES;
@@ -70,8 +101,12 @@ export class IpcConnection implements Requester {
     readonly id: number,
     private readonly socket: Socket,
     private readonly host: ConnectionHost,
+    rights: ConnectionRights,
     onClosed: () => void,
   ) {
+    this.#closeOnGarbage = rights.closeOnGarbage;
+    this.#session = rights.session(this);
+    if (this.#session.access === "none") host.tokenDeadlines.add(this);
     this.#decoder = new LineDecoder(host.limits.maxLineBytes);
     socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     socket.on("end", () => this.#onPeerEnded());
@@ -85,8 +120,12 @@ export class IpcConnection implements Requester {
     });
   }
 
-  get access(): AccessLevel {
-    return this.host.access;
+  get access(): GrantedAccess {
+    return this.#session.access;
+  }
+
+  authenticate(token: string): AccessLevel | Promise<AccessLevel> {
+    return this.#session.authenticate(token);
   }
 
   get subscriptions(): readonly PushedEventName[] {
@@ -107,8 +146,7 @@ export class IpcConnection implements Requester {
 
   send(event: PushedEventName, data: unknown): boolean {
     if (this.#state !== "reading" || this.socket.destroyed) return false;
-    this.#write(encodeFrame({ event, data }));
-    return true;
+    return this.#writeEvent(encodeFrame({ event, data }));
   }
 
   onClosed(run: () => void): () => void {
@@ -126,14 +164,26 @@ export class IpcConnection implements Requester {
 
   /** Sends an event's frame, if the peer subscribed to it. */
   push(event: PushedEventName, frame: Buffer): void {
-    if (this.#state === "reading" && this.#subscriptions.has(event)) this.#write(frame);
+    if (this.#state === "reading" && this.#subscriptions.has(event)) this.#writeEvent(frame);
+  }
+
+  /** Serves lines that waited for their turn. */
+  serveTurn(maxLines: number): number {
+    let served = 0;
+    while (served < maxLines && this.#isReading() && !this.#isPaused && this.#queue.length > 0) {
+      this.#onLine(this.#queue.shift());
+      served += 1;
+    }
+    this.#flush();
+    this.#goOn(true);
+    return served;
   }
 
   /** Answers what is in flight, takes nothing more, and closes. */
   drain(): void {
     if (this.#state !== "reading") return;
     this.#state = "ending";
-    this.host.lineDeadlines.delete(this);
+    this.#takeNoMore();
     this.#endIfIdle();
   }
 
@@ -157,10 +207,19 @@ export class IpcConnection implements Requester {
     this.#refuseAndClose(`the request line was not finished within ${this.host.limits.lineTimeoutMs} ms`);
   }
 
+  /** Gives up on a peer that owes a token and doesn't present one; called by its deadline. */
+  expireToken(): void {
+    this.#refuseAndClose(`no token came within ${this.host.limits.tokenTimeoutMs} ms`);
+  }
+
   /** Says what is wrong, then closes: for a peer whose stream can't be understood any more. */
   #refuseAndClose(reason: string): void {
+    this.#sayAndClose(badRequest(null, reason));
+  }
+
+  #sayAndClose(farewell: Outgoing): void {
     if (this.#state === "closing") return;
-    this.#send(badRequest(null, reason));
+    this.#send(farewell);
     this.#close();
   }
 
@@ -168,17 +227,68 @@ export class IpcConnection implements Requester {
     // A peer that is being closed is read on for a moment, so that it isn't reset before it has read why.
     if (this.#state !== "reading") return;
     const { lines, oversized } = this.#decoder.push(chunk);
+    if (oversized) this.#afterQueue = "oversized";
     this.#batchFrames = Math.max(MIN_BATCH_FRAMES, Math.ceil(lines.length / WRITES_PER_BATCH));
-    for (const line of lines) {
-      this.#onLine(line);
-      if (!this.#isReading()) return;
+    let served = 0;
+    if (this.#queue.length === 0) {
+      const granted = lines.length <= FEW_LINES ? lines.length : this.host.turns.grant(lines.length);
+      while (served < granted && !this.#isPaused) {
+        this.#onLine(lines[served] as string | null);
+        served += 1;
+        if (!this.#isReading()) return;
+      }
     }
+    this.#queue.push(lines, served);
     this.#flush();
-    if (oversized) {
-      this.#refuseAndClose(`a request line is longer than ${this.host.limits.maxLineBytes} bytes`);
-      return;
+    this.#goOn(lines.length > 0);
+    this.#endIfGreedy();
+  }
+
+  /** Has what waits served in its turn, or sees to what came after the last line; and reads while there is room. */
+  #goOn(isNewLine: boolean): void {
+    if (this.#state === "reading" && !this.#isPaused) {
+      if (this.#queue.length > 0) this.host.turns.add(this);
+      else this.#onCaughtUp(isNewLine);
     }
-    this.#watchLine(lines.length > 0);
+    this.#updateReading();
+    this.#charge();
+  }
+
+  #onCaughtUp(isNewLine: boolean): void {
+    if (this.#afterQueue === "oversized") {
+      this.#refuseAndClose(`a request line is longer than ${this.host.limits.maxLineBytes} bytes`);
+    } else if (this.#afterQueue === "ended") this.#onPeerEnded();
+    else this.#watchLine(isNewLine);
+  }
+
+  #updateReading(): void {
+    if (this.#state !== "reading") return;
+    const isFull = this.#isPaused || this.#queue.chars > MAX_WAITING_CHARS;
+    if (isFull === this.socket.isPaused()) return;
+    if (isFull) this.socket.pause();
+    else this.socket.resume();
+  }
+
+  /** Tells the load what this connection holds in memory. */
+  #charge(): void {
+    const { writableLength, writableHighWaterMark, destroyed } = this.socket;
+    // Less than the socket's own mark isn't followed: nothing says when it was read.
+    const output = writableLength >= writableHighWaterMark ? writableLength : 0;
+    const bytes = destroyed ? 0 : output + this.#inputBytes();
+    if (bytes === this.#chargedBytes) return;
+    this.host.load.charge(bytes - this.#chargedBytes);
+    this.#chargedBytes = bytes;
+  }
+
+  #inputBytes(): number {
+    return this.#queue.chars + this.#decoder.partialBytes;
+  }
+
+  /** Where all connections together hold too much, those with more than their share of input are closed. */
+  #endIfGreedy(): void {
+    if (this.#inputBytes() === 0 || !this.host.load.isTooMuch(this.#inputBytes())) return;
+    this.host.load.overloadedRequests += 1;
+    this.#sayAndClose(overloaded(null, "the core's memory for requests is used up"));
   }
 
   /** A method, because a handler that runs in between may have changed the state. */
@@ -194,9 +304,10 @@ export class IpcConnection implements Requester {
   }
 
   #onLine(line: string | null): void {
+    if (this.#session.access === "none") this.host.tokenDeadlines.add(this);
     const request = decodeRequest(line);
     if (request.kind === "refused") {
-      if (this.host.closeOnGarbage && !request.isJson) this.#refuseAndClose(request.reason);
+      if (this.#closeOnGarbage && !request.isJson) this.#refuseAndClose(request.reason);
       else this.#send(badRequest(request.requestId, request.reason));
       return;
     }
@@ -206,10 +317,9 @@ export class IpcConnection implements Requester {
       this.#send(badRequest(null, `requestId ${requestId} is already in flight`));
       return;
     }
-    const { maxInFlight } = this.host.limits;
-    if (this.#pending.size >= maxInFlight) {
-      const reason = `${maxInFlight} requests are in flight on this connection`;
-      this.#send(toFailure(requestId, `overloaded: ${reason}`, { kind: "overloaded", reason }));
+    const refusal = this.host.load.refusal(command, this.#pending.size);
+    if (refusal !== null) {
+      this.#send(overloaded(requestId, refusal));
       return;
     }
     const pending = new PendingRequest(command, requestId, this);
@@ -227,6 +337,7 @@ export class IpcConnection implements Requester {
   /** Only what can't be answered at once is in flight. */
   #await(pending: PendingRequest, result: Promise<unknown>): void {
     this.#pending.add(pending);
+    this.host.load.begin();
     if (pending.requestId !== null) this.#idsInFlight.add(pending.requestId);
     this.host.requestDeadlines.add(pending);
     result.then(
@@ -238,6 +349,7 @@ export class IpcConnection implements Requester {
   /** The first answer counts; one that comes after a timeout or a close is dropped. */
   #settle(pending: PendingRequest, answer: () => void): void {
     if (!this.#pending.delete(pending)) return;
+    this.host.load.end(1);
     if (pending.requestId !== null) this.#idsInFlight.delete(pending.requestId);
     this.host.requestDeadlines.delete(pending);
     answer();
@@ -292,6 +404,30 @@ export class IpcConnection implements Requester {
     this.#pauseIfUnread();
   }
 
+  /** Sends an event, unless too much of what was sent before is unread: then says so, and closes. */
+  #writeEvent(frame: Buffer): boolean {
+    const { writableLength } = this.socket;
+    const unreadBytes = Math.min(this.#eventBytes, writableLength);
+    if (writableLength > 0 && unreadBytes + frame.length > this.host.limits.maxEventBytes) {
+      this.#dropSlowReader(unreadBytes);
+      return false;
+    }
+    this.#eventBytes = unreadBytes + frame.length;
+    this.#write(frame);
+    return true;
+  }
+
+  /** Ends a peer that doesn't read its events: it finds out why behind those that it is still owed, if it reads them in time. */
+  #dropSlowReader(unreadBytes: number): void {
+    const { load, log, slowReaderDeadlines } = this.host;
+    load.droppedConnections += 1;
+    log.warn({ connection: this.id, unreadBytes }, "closed a subscriber that doesn't read");
+    this.#subscriptions.clear();
+    slowReaderDeadlines.add(this);
+    this.#send(overloaded(null, `events are lost: ${unreadBytes} bytes of them were left unread`));
+    this.drain();
+  }
+
   #write(frame: Buffer): void {
     if (!this.#canWrite(frame.length)) return;
     this.#flush();
@@ -303,10 +439,12 @@ export class IpcConnection implements Requester {
   #canWrite(bytes: number): boolean {
     const { socket } = this;
     if (socket.destroyed || this.#state === "closing") return false;
-    const { maxOutputBytes } = this.host.limits;
+    const { limits, load } = this.host;
     const unreadBytes = socket.writableLength + this.#batch.length;
     // A single frame may be larger than the buffer's bound; a peer that leaves others unread may not have it.
-    if (unreadBytes === 0 || unreadBytes + bytes <= maxOutputBytes) return true;
+    const fits = unreadBytes + bytes <= limits.maxOutputBytes && !load.isTooMuch(unreadBytes);
+    if (unreadBytes === 0 || fits) return true;
+    load.droppedConnections += 1;
     this.host.log.warn({ connection: this.id, unreadBytes }, "closed a connection that doesn't read");
     socket.destroy();
     return false;
@@ -321,21 +459,26 @@ export class IpcConnection implements Requester {
   }
 
   #pauseIfUnread(): void {
+    if (this.socket.writableNeedDrain) this.#charge();
     if (this.#isPaused || this.socket.writableLength <= this.host.limits.pauseOutputBytes) return;
     this.#isPaused = true;
-    this.socket.pause();
+    this.#updateReading();
     this.host.lineDeadlines.delete(this);
   }
 
   #onDrained(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.socket.resume();
-    if (this.#state === "reading") this.#watchLine(true);
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      this.#goOn(true);
+    } else this.#charge();
   }
 
   /** The peer sends no more, and may still read: it gets its answers first. */
   #onPeerEnded(): void {
+    if (this.#state === "reading" && this.#queue.length > 0) {
+      this.#afterQueue ??= "ended";
+      return;
+    }
     if (this.#state === "reading" && this.#decoder.isPartial) {
       this.#send(badRequest(null, "the stream ended within a line"));
     }
@@ -354,12 +497,26 @@ export class IpcConnection implements Requester {
     this.#forget("the connection is being closed");
     this.socket.end();
     this.socket.resume();
-    this.host.lingerDeadlines.add(this);
+    const { lingerDeadlines, slowReaderDeadlines } = this.host;
+    if (!slowReaderDeadlines.has(this)) lingerDeadlines.add(this);
+    else this.socket.once("finish", () => lingerDeadlines.add(this));
+  }
+
+  #takeNoMore(): void {
+    this.host.lineDeadlines.delete(this);
+    this.host.tokenDeadlines.delete(this);
+    this.host.turns.delete(this);
+    this.#queue.clear();
+    this.#charge();
   }
 
   #forget(why: string): void {
-    this.host.lineDeadlines.delete(this);
-    if (this.socket.destroyed) this.host.lingerDeadlines.delete(this);
+    this.#takeNoMore();
+    if (this.socket.destroyed) {
+      this.host.lingerDeadlines.delete(this);
+      this.host.slowReaderDeadlines.delete(this);
+    }
+    this.host.load.end(this.#pending.size);
     const reason = new Error(why);
     for (const pending of this.#pending) {
       this.host.requestDeadlines.delete(pending);
@@ -373,4 +530,8 @@ export class IpcConnection implements Requester {
 
 function badRequest(requestId: number | null, reason: string): Outgoing {
   return toFailure(requestId, `bad request: ${reason}`, { kind: "badRequest", reason });
+}
+
+function overloaded(requestId: number | null, reason: string): Outgoing {
+  return toFailure(requestId, `overloaded: ${reason}`, { kind: "overloaded", reason });
 }

@@ -4,6 +4,16 @@ export interface IpcLimits {
   readonly maxLineBytes: number;
   /** Requests in flight on one connection; the next one is answered `overloaded`. */
   readonly maxInFlight: number;
+  /**
+   * Requests in flight over all connections; the next one is answered `overloaded`. A quarter is kept for connections with
+   * fewer than four of their own, and `health-check` is always answered.
+   */
+  readonly maxInFlightTotal: number;
+  /**
+   * Input that isn't served and output that isn't read yet, over all connections, in bytes. Beyond, requests of busy
+   * connections are answered `overloaded`, and a connection that holds more than an equal share of it is closed.
+   */
+  readonly maxQueuedBytes: number;
   /** Connections at once; the next one is told `overloaded` and closed. */
   readonly maxConnections: number;
   /** How long a started line may stay unfinished, in ms; an idle connection may stay for ever. */
@@ -14,18 +24,38 @@ export interface IpcLimits {
   readonly pauseOutputBytes: number;
   /** Unread output of a connection, in bytes, above which it is closed. */
   readonly maxOutputBytes: number;
+  /** Unread events of a connection, in bytes, above which it is told `overloaded` and closed. */
+  readonly maxEventBytes: number;
+  /** How long a connection that is closed for not reading may take to read what it is owed, in ms. */
+  readonly slowReaderMs: number;
   /** How long a connection that is being closed is still read (and ignored), in ms, so that its peer sees why. */
   readonly lingerMs: number;
+  /** How long a connection that owes a token may say nothing, in ms, before it is closed. */
+  readonly tokenTimeoutMs: number;
+  /** Connections at once that owe a token; the next one is told `overloaded` and closed. */
+  readonly maxUnauthenticated: number;
+  /** How long the answer to a wrong token is held back, in ms. */
+  readonly wrongTokenDelayMs: number;
+  /** A connection is closed after so many wrong tokens. */
+  readonly maxWrongTokens: number;
 }
 
 /** The limits of production. */
 export const DEFAULT_IPC_LIMITS: IpcLimits = {
   maxLineBytes: 1024 * 1024,
   maxInFlight: 1024,
+  maxInFlightTotal: 16_384,
+  maxQueuedBytes: 256 * 1024 * 1024,
   maxConnections: 4096,
   lineTimeoutMs: 30_000,
   requestTimeoutMs: 60_000,
   pauseOutputBytes: 1024 * 1024,
   maxOutputBytes: 64 * 1024 * 1024,
+  maxEventBytes: 1024 * 1024,
+  slowReaderMs: 30_000,
   lingerMs: 1000,
+  tokenTimeoutMs: 30_000,
+  maxUnauthenticated: 256,
+  wrongTokenDelayMs: 500,
+  maxWrongTokens: 3,
 };

@@ -1,62 +1,76 @@
 import type { Clock } from "@continuum/broker-core";
-import type { AccessLevel } from "@continuum/wire-types";
-import { createServer, type Server, type Socket } from "node:net";
+import type { AccessLevel, IpcMetrics } from "@continuum/wire-types";
+import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import type { PushedEventName } from "../runtime/command-handlers.js";
 import { DeadlineList } from "./deadline-list.js";
 import type { Endpoint } from "./endpoint.js";
-import { type ConnectionHost, IpcConnection } from "./ipc-connection.js";
+import { type ConnectionHost, type ConnectionRights, IpcConnection } from "./ipc-connection.js";
+import { IpcDoor } from "./ipc-door.js";
 import { DEFAULT_IPC_LIMITS, type IpcLimits } from "./ipc-limits.js";
-import { listen, type Listening } from "./listener.js";
+import { IpcLoad } from "./ipc-load.js";
+import { GROUP_RIGHTS, OWNER_RIGHTS } from "./listener.js";
 import type { PendingRequest } from "./pending-request.js";
 import { encodeFrame, toFailure } from "./response-encoder.js";
+import { openSession, type Session, TokenSession } from "./session.js";
+import { TokenCheck } from "./token-check.js";
+import { Turns } from "./turns.js";
 
 /** What an IPC server needs from its core. */
 export interface IpcServerOptions {
   readonly endpoint: Endpoint;
+  /** A second socket for those who may read only, which its group may open; none when left out. */
+  readonly readEndpoint?: Endpoint | null;
   readonly dispatch: ConnectionHost["dispatch"];
   readonly clock: Clock;
   readonly log: Logger;
-  /** What its connections may ask for; everything when left out, since only the owner may open the socket. */
+  /** What connections to `endpoint` may ask for; everything when left out, since only the owner may open the socket. */
   readonly access?: AccessLevel;
   /** Limits that differ from `DEFAULT_IPC_LIMITS`. */
   readonly limits?: Partial<IpcLimits>;
 }
 
-/** Listens on the endpoint and keeps the connections. */
+/** Listens on its endpoints and keeps the connections. */
 export class IpcServer {
-  readonly #server: Server;
+  readonly #doors: readonly IpcDoor[];
+  readonly #main: IpcDoor;
   readonly #connections = new Set<IpcConnection>();
+  /** Those that owe a token. */
+  readonly #strangers = new Set<IpcConnection>();
   readonly #host: ConnectionHost;
   readonly #limits: IpcLimits;
-  #starting: Promise<Listening> | null = null;
-  #listening: Listening | null = null;
+  #token: TokenCheck | null = null;
   #lastId = 0;
   #onEmpty: (() => void) | null = null;
 
   constructor(private readonly options: IpcServerOptions) {
-    const { clock, log, dispatch, endpoint } = options;
+    const { clock, log, dispatch, endpoint, readEndpoint = null, access = "admin-only" } = options;
     this.#limits = { ...DEFAULT_IPC_LIMITS, ...options.limits };
-    const { requestTimeoutMs, lineTimeoutMs, lingerMs } = this.#limits;
+    const { requestTimeoutMs, lineTimeoutMs, lingerMs, tokenTimeoutMs, slowReaderMs } = this.#limits;
     this.#host = {
       limits: this.#limits,
       log,
       dispatch,
-      access: options.access ?? "admin-only",
       requestDeadlines: new DeadlineList<PendingRequest>(clock, requestTimeoutMs, (pending) =>
         pending.connection.expireRequest(pending),
       ),
       lineDeadlines: new DeadlineList<IpcConnection>(clock, lineTimeoutMs, (peer) => peer.expireLine()),
       lingerDeadlines: new DeadlineList<IpcConnection>(clock, lingerMs, (peer) => peer.destroy()),
-      closeOnGarbage: endpoint.kind === "tcp",
+      tokenDeadlines: new DeadlineList<IpcConnection>(clock, tokenTimeoutMs, (peer) => peer.expireToken()),
+      slowReaderDeadlines: new DeadlineList<IpcConnection>(clock, slowReaderMs, (peer) => peer.destroy()),
+      load: new IpcLoad(this.#limits),
+      turns: new Turns(),
     };
-    // Half-open: a peer that has sent everything and ended its side still gets its answers.
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+    this.#main = this.#door({ endpoint, rights: OWNER_RIGHTS, access });
+    this.#doors =
+      readEndpoint === null
+        ? [this.#main]
+        : [this.#main, this.#door({ endpoint: readEndpoint, rights: GROUP_RIGHTS, access: "ai-safe" })];
   }
 
   /** Where it listens, with the real port; the endpoint asked for while it doesn't. */
   get endpoint(): Endpoint {
-    return this.#listening?.endpoint ?? this.options.endpoint;
+    return this.#main.endpoint;
   }
 
   /** How many peers are connected. */
@@ -64,13 +78,19 @@ export class IpcServer {
     return this.#connections.size;
   }
 
-  /** Resolves when peers can connect. Rejects with a CoreError `alreadyRunning` or `listen`. */
-  async listen(): Promise<void> {
-    this.#starting = listen(this.#server, this.options.endpoint);
-    this.#listening = await this.#starting;
-    this.#server.on("error", (error) =>
-      this.options.log.error({ err: error }, "the listening socket failed"),
-    );
+  /** What is under way, against its bounds. */
+  get metrics(): IpcMetrics {
+    const { maxConnections } = this.#limits;
+    return { ...this.#host.load.toMetrics(), maxConnections, unauthenticated: this.#strangers.size };
+  }
+
+  /**
+   * Resolves when peers can connect; those on TCP owe `token` before anything else, and without one can't do anything.
+   * Rejects with a CoreError `alreadyRunning` or `listen`.
+   */
+  async listen(token: string | null = null): Promise<void> {
+    this.#token = token === null ? null : new TokenCheck(token);
+    for (const door of this.#doors) await door.listen();
   }
 
   /** Sends an event to every connection that subscribed to it. */
@@ -86,17 +106,16 @@ export class IpcServer {
 
   /** Takes no more connections or requests, answers those in flight for at most `drainMs`, then closes the rest. */
   async close(drainMs: number): Promise<void> {
-    // Peers can connect a moment before listening has settled: a stop in between has a socket to remove too.
-    const listening = await this.#starting?.catch(() => null);
-    await listening?.release();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closing = await Promise.all(this.#doors.map((door) => door.close()));
     for (const connection of this.#connections) connection.drain();
     await this.#emptyWithin(drainMs);
     for (const connection of this.#connections) connection.destroy();
-    await closed;
+    await Promise.all(closing.map(({ emptied }) => emptied));
     this.#host.requestDeadlines.clear();
     this.#host.lineDeadlines.clear();
     this.#host.lingerDeadlines.clear();
+    this.#host.tokenDeadlines.clear();
+    this.#host.slowReaderDeadlines.clear();
   }
 
   async #emptyWithin(withinMs: number): Promise<void> {
@@ -110,20 +129,68 @@ export class IpcServer {
     });
   }
 
-  #accept(socket: Socket): void {
-    const { maxConnections } = this.#limits;
-    if (this.#connections.size >= maxConnections) {
-      const reason = `${maxConnections} connections are open`;
+  #door(options: Pick<IpcDoor["options"], "endpoint" | "rights" | "access">): IpcDoor {
+    const isTcp = options.endpoint.kind === "tcp";
+    const shared = openSession(options.access);
+    const rights: ConnectionRights = {
+      session: isTcp ? (connection) => this.#tokenSession(connection, options.access) : () => shared,
+      closeOnGarbage: isTcp,
+    };
+    return new IpcDoor(
+      options,
+      (socket) => this.#accept(socket, rights, isTcp),
+      (error) => this.options.log.error({ err: error }, "the listening socket failed"),
+    );
+  }
+
+  #tokenSession(connection: IpcConnection, access: AccessLevel): Session {
+    const { wrongTokenDelayMs, maxWrongTokens } = this.#limits;
+    return new TokenSession({
+      clock: this.options.clock,
+      check: this.#token,
+      access,
+      wrongTokenDelayMs,
+      maxWrongTokens,
+      onAuthenticated: () => {
+        this.#strangers.delete(connection);
+        this.#host.tokenDeadlines.delete(connection);
+      },
+      onWrongToken: (count) => {
+        const { load } = this.#host;
+        load.wrongTokens += 1;
+        const facts = { connection: connection.id, count, total: load.wrongTokens };
+        this.options.log.warn(facts, "a wrong token came");
+      },
+      endConnection: () => connection.drain(),
+    });
+  }
+
+  #accept(socket: Socket, rights: ConnectionRights, owesToken: boolean): void {
+    const reason = this.#refusal(owesToken);
+    if (reason !== null) {
+      this.#host.load.refusedConnections += 1;
       const frame = encodeFrame(toFailure(null, `overloaded: ${reason}`, { kind: "overloaded", reason }));
       socket.on("error", () => undefined);
       socket.end(frame, () => socket.destroy());
       return;
     }
     this.#lastId += 1;
-    const connection = new IpcConnection(this.#lastId, socket, this.#host, () => {
+    const connection = new IpcConnection(this.#lastId, socket, this.#host, rights, () => {
       this.#connections.delete(connection);
+      this.#strangers.delete(connection);
+      this.#host.load.connections = this.#connections.size;
       if (this.#connections.size === 0) this.#onEmpty?.();
     });
     this.#connections.add(connection);
+    this.#host.load.connections = this.#connections.size;
+    if (owesToken) this.#strangers.add(connection);
+  }
+
+  /** Why no more connections are taken; null when there is room. Those who owe a token can't take all of it. */
+  #refusal(owesToken: boolean): string | null {
+    const { maxConnections, maxUnauthenticated } = this.#limits;
+    if (this.#connections.size >= maxConnections) return `${maxConnections} connections are open`;
+    if (!owesToken || this.#strangers.size < maxUnauthenticated) return null;
+    return `${maxUnauthenticated} connections that owe a token are open`;
   }
 }

@@ -28,6 +28,11 @@ export class LineDecoder {
     return this.#partialBytes > 0;
   }
 
+  /** The bytes of the unfinished line. */
+  get partialBytes(): number {
+    return this.#partialBytes;
+  }
+
   /** Takes the next bytes of the stream. */
   push(chunk: Buffer): DecodedChunk {
     let start = 0;

@@ -8,7 +8,7 @@ import {
   bindingPath,
   errorCode,
   prepareSocketDirectory,
-  publishSocket,
+  publishFile,
   statIfThere,
   unlinkIfOurs,
   unlinkIfThere,
@@ -17,6 +17,19 @@ import { withStartLock } from "./start-lock.js";
 
 /** How often a starting core tries again when others come and go at the same moment. */
 const ATTEMPTS = 10;
+
+/** Who may open a Unix socket. */
+export interface SocketRights {
+  readonly mode: number;
+  /** Of its directory, where the core makes it. */
+  readonly directoryMode: number;
+}
+
+/** Only the owner. */
+export const OWNER_RIGHTS: SocketRights = { mode: 0o600, directoryMode: 0o700 };
+
+/** The owner, and the group that the socket or its directory belongs to. */
+export const GROUP_RIGHTS: SocketRights = { mode: 0o660, directoryMode: 0o750 };
 
 /** An endpoint that is being listened on. */
 export interface Listening {
@@ -32,23 +45,31 @@ export interface Listening {
 /**
  * Makes `server` listen on `endpoint`, exactly one core at a time.
  *
- * A Unix socket is bound under a name of its own, given its rights (0600), and only then linked to its public name,
+ * A Unix socket is bound under a name of its own, given its rights (0600 unless told otherwise), and only then linked to its public name,
  * which fails if that exists: so two cores that start at once can't both win, nobody can connect before the rights
  * are set, and a core that ends can't remove another one's socket. A socket that nobody answers on is replaced.
  * Throws a CoreError: `alreadyRunning`, naming the other one, or `listen`.
  */
-export function listen(server: Server, endpoint: Endpoint): Promise<Listening> {
-  return endpoint.kind === "unix" ? listenUnix(server, endpoint) : listenTcp(server, endpoint);
+export function listen(
+  server: Server,
+  endpoint: Endpoint,
+  rights: SocketRights = OWNER_RIGHTS,
+): Promise<Listening> {
+  return endpoint.kind === "unix" ? listenUnix(server, endpoint, rights) : listenTcp(server, endpoint);
 }
 
-async function listenUnix(server: Server, endpoint: Endpoint & { kind: "unix" }): Promise<Listening> {
+async function listenUnix(
+  server: Server,
+  endpoint: Endpoint & { kind: "unix" },
+  { mode, directoryMode }: SocketRights,
+): Promise<Listening> {
   const { path } = endpoint;
-  await prepareSocketDirectory(path, endpoint.ownsDirectory);
+  await prepareSocketDirectory(path, { isOwned: endpoint.ownsDirectory, mode: directoryMode });
   const boundPath = bindingPath(path);
   try {
     await unlinkIfThere(boundPath);
     await bind(server, { path: boundPath });
-    await chmod(boundPath, 0o600);
+    await chmod(boundPath, mode);
     const ours = await statIfThere(boundPath);
     if (ours === null) throw new CoreError("listen", `${boundPath} vanished while starting`);
     await claim(boundPath, endpoint);
@@ -66,13 +87,13 @@ async function listenUnix(server: Server, endpoint: Endpoint & { kind: "unix" })
  */
 async function claim(boundPath: string, endpoint: Endpoint & { kind: "unix" }): Promise<void> {
   const { path } = endpoint;
-  if (await publishSocket(boundPath, path)) return;
+  if (await publishFile(boundPath, path)) return;
   await ensureReplaceable(endpoint);
   await withStartLock(`${path}.lock`, async () => {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       await ensureReplaceable(endpoint);
       await unlinkIfThere(path);
-      if (await publishSocket(boundPath, path)) return;
+      if (await publishFile(boundPath, path)) return;
     }
     throw new CoreError("listen", `${path} changes all the time: are several cores starting?`);
   });

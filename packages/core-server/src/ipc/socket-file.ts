@@ -11,15 +11,23 @@ export interface FileIdentity {
   readonly mtimeNs: bigint;
 }
 
-/**
- * Makes the socket's directory, readable by its owner only. A directory that belongs to the core (`owned`) is
- * tightened to 0700 when it is looser; one that a person chose is left as it is.
- */
-export async function prepareSocketDirectory(path: string, owned: boolean): Promise<void> {
+/** How a socket's directory is prepared. */
+export interface DirectoryRights {
+  /** Whether it belongs to the core: then it is tightened to 0700 when it is looser. */
+  readonly isOwned: boolean;
+  /** The rights of a directory that is made; 0700 when left out. */
+  readonly mode?: number;
+}
+
+/** Makes the directory of a socket where it is missing; one that a person chose is left as it is. */
+export async function prepareSocketDirectory(
+  path: string,
+  { isOwned, mode: newMode = 0o700 }: DirectoryRights,
+): Promise<void> {
   const directory = dirname(path);
   try {
-    const made = await makeDirectories(directory);
-    if (made || !owned) {
+    const made = await makeDirectories(directory, newMode);
+    if (made || !isOwned) {
       await access(directory, constants.W_OK);
       return;
     }
@@ -35,17 +43,17 @@ export async function prepareSocketDirectory(path: string, owned: boolean): Prom
   }
 }
 
-/** Makes a directory and those above it that are missing, 0700; false when it was there. Node's own never ends on /proc. */
-async function makeDirectories(directory: string): Promise<boolean> {
+/** Makes a directory and those above it that are missing; false when it was there. Node's own never ends on /proc. */
+async function makeDirectories(directory: string, mode: number): Promise<boolean> {
   try {
-    await mkdir(directory, { mode: 0o700 });
+    await mkdir(directory, { mode });
     return true;
   } catch (error) {
     const code = errorCode(error);
     if (code === "EEXIST") return false;
     // Nothing above it either; where the one above is there, making this one isn't possible at all.
-    if (code !== "ENOENT" || !(await makeDirectories(dirname(directory)))) throw error;
-    return makeDirectories(directory);
+    if (code !== "ENOENT" || !(await makeDirectories(dirname(directory), mode))) throw error;
+    return makeDirectories(directory, mode);
   }
 }
 
@@ -71,10 +79,10 @@ export async function statIfThere(path: string): Promise<BigIntStats | null> {
 }
 
 /**
- * Gives the bound socket its public name if nobody has it: false when something stands there already.
+ * Gives a bound socket, or another file, its public name if nobody has it: false when something stands there already.
  * A hard link does this atomically; where the file system has none, a check and a rename do it nearly so.
  */
-export async function publishSocket(boundPath: string, path: string): Promise<boolean> {
+export async function publishFile(boundPath: string, path: string): Promise<boolean> {
   try {
     await link(boundPath, path);
   } catch (error) {

@@ -1,10 +1,10 @@
 import type { Clock } from "@continuum/broker-core";
-import type { RuntimeModule, RuntimeModuleMetrics } from "@continuum/wire-types";
+import type { IpcMetrics, RuntimeModule, RuntimeModuleMetrics } from "@continuum/wire-types";
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { CommandHandlers } from "../runtime/command-handlers.js";
 import { QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
 
-type Commands = "runtime/list" | "runtime/metrics";
+type Commands = "runtime/list" | "runtime/metrics" | "runtime/ipc";
 
 /** How exactly the event loop's delay is measured, in ms: each measurement wakes the process. */
 const DELAY_RESOLUTION_MS = 1_000;
@@ -17,7 +17,7 @@ export interface RuntimeModuleOptions {
   readonly isReady: () => boolean;
   readonly list: () => readonly RuntimeModule[];
   readonly metrics: () => readonly RuntimeModuleMetrics[];
-  readonly connections: () => number;
+  readonly ipc: () => IpcMetrics;
 }
 
 /** Answers how the core's modules are, and what they and its process did. */
@@ -27,12 +27,13 @@ export function createRuntimeModule({
   isReady,
   list,
   metrics,
-  connections,
+  ipc,
 }: RuntimeModuleOptions): ServiceModuleFor<Commands> {
   let delay: IntervalHistogram | null = null;
   const startedMs = clock.monotonicMs();
   const handlers: Pick<CommandHandlers, Commands> = {
     "runtime/list": () => ({ ready: isReady(), modules: [...list()] }),
+    "runtime/ipc": () => ipc(),
     "runtime/metrics": () => {
       const { user, system } = process.cpuUsage();
       const { rss, heapUsed } = process.memoryUsage();
@@ -46,7 +47,7 @@ export function createRuntimeModule({
         heapUsedBytes: heapUsed,
         eventLoopDelayP50Ms: toDelayMs(delay?.percentile(50)),
         eventLoopDelayP99Ms: toDelayMs(delay?.percentile(99)),
-        connections: connections(),
+        connections: ipc().connections,
         modules: [...metrics()],
       };
     },

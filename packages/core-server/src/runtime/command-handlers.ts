@@ -5,12 +5,17 @@ import type { AttachedReply } from "./attached-reply.js";
 export type PushedEventName =
   "pressure-alert" | "pressure-state" | "eviction" | "alert-message" | "pool-evict";
 
+/** What a connection may ask for; `none`: not even what is public, but for the few commands that tell it how to go on. */
+export type GrantedAccess = AccessLevel | "none";
+
 /** The connection a request came by, as far as a handler may touch it. */
 export interface RequestConnection {
   /** Unique for the life of the core. */
   readonly id: number;
-  /** The most that may be asked over it: who may open the socket decides. */
-  readonly access: AccessLevel;
+  /** The most that may be asked over it: who may open the socket decides, or a token. */
+  readonly access: GrantedAccess;
+  /** Presents a token; gives the access from now on. Throws or rejects with a RequestError for a wrong one. */
+  authenticate(token: string): AccessLevel | Promise<AccessLevel>;
   /** Everything that the connection is subscribed to now, sorted. */
   readonly subscriptions: readonly PushedEventName[];
   subscribe(event: PushedEventName): void;
@@ -23,6 +28,8 @@ export interface RequestConnection {
 
 /** Who waits for a request. */
 export interface RequestOwner {
+  /** Whose request it is: where many wait, connections have their turns. */
+  readonly connection?: object;
   /** Calls `run` when nobody waits any more, at once if that is so; costs far less than a signal that nobody asks for. */
   onAborted(run: (reason: Error) => void): void;
 }

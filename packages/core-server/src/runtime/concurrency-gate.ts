@@ -1,14 +1,22 @@
 import { RequestError } from "../request-error.js";
 import type { RequestOwner } from "./command-handlers.js";
+import { FairQueue } from "./fair-queue.js";
 
 /** How many requests wait for a busy module before more are refused. */
-export const DEFAULT_MAX_QUEUED = 1024;
+export const DEFAULT_MAX_QUEUED = 8192;
 
-/** Lets a limited number of tasks run at once; a limited number more wait, first come, first served. */
+/** Of the places to wait, the share that is kept for connections with few tasks waiting. */
+const RESERVED_SHARE = 0.5;
+/** A connection with fewer tasks waiting may use what is reserved. */
+const LIGHT_WAITING = 8;
+
+/**
+ * Lets a limited number of tasks run at once; a limited number more wait, each connection's first come, first served, and
+ * the connections in turn: one that asks for a thousand things doesn't keep another from its one.
+ */
 export class ConcurrencyGate {
   #running = 0;
-  /** In order of arrival; a Set, so that one that gives up leaves without a search. */
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new FairQueue<() => void>();
 
   constructor(
     private readonly name: string,
@@ -78,27 +86,26 @@ export class ConcurrencyGate {
   }
 
   #wait(owner: RequestOwner): Promise<void> {
-    if (this.#waiting.size >= this.maxQueued) {
+    const { connection = this } = owner;
+    const isLight = this.#waiting.sizeOf(connection) < LIGHT_WAITING;
+    const room = isLight ? this.maxQueued : Math.ceil(this.maxQueued * (1 - RESERVED_SHARE));
+    if (this.#waiting.size >= room) {
       const reason = `${this.name} has ${this.#running} requests running and ${this.#waiting.size} waiting`;
       throw new RequestError(`overloaded: ${reason}`, { kind: "overloaded", reason });
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.add(resolve);
+      this.#waiting.add(connection, resolve);
       owner.onAborted((reason) => {
         // One that was let in meanwhile keeps its place until its task ends.
-        if (this.#waiting.delete(resolve)) reject(reason);
+        if (this.#waiting.delete(connection, resolve)) reject(reason);
       });
     });
   }
 
-  /** The place of a task that ended goes to the one that waited longest: the count stays as it is. */
+  /** The place of a task that ended goes to the next one that waits: the count stays as it is. */
   #leave(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) {
-      this.#running -= 1;
-      return;
-    }
-    this.#waiting.delete(next);
-    next();
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#running -= 1;
+    else next();
   }
 }

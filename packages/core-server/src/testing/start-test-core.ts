@@ -10,17 +10,27 @@ export interface TestCore extends AsyncDisposable {
   readonly core: Core;
   readonly pool: FakeDockerPool;
   readonly socketPath: string;
-  connect(): Promise<RawClient>;
+  /** Its directory, removed at the end. */
+  readonly home: string;
+  /** Connects to where it listens, or to another socket of its. */
+  connect(path?: string): Promise<RawClient>;
 }
 
 /** Starts a core over a fake tier that is half full; closes everything at the end of the scope. */
 export async function startTestCore(
-  options: CoreOptions & { readonly env?: Readonly<Record<string, string>> } = {},
+  options: CoreOptions & {
+    /** Beside `CONTINUUM_HOME`; `HOME` in a value stands for it. */
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<TestCore> {
-  const { env, ...coreOptions } = options;
+  const { env = {}, ...coreOptions } = options;
   const home = await tempDirectory();
   const pool = new FakeDockerPool({ usedBytes: 50_000, capacityBytes: 100_000 });
-  const config = resolveConfig({}, { CONTINUUM_HOME: home.path, ...env });
+  const given = Object.entries(env).map(([name, value]) => [name, value.replace("HOME", home.path)]);
+  const config = resolveConfig(
+    {},
+    { CONTINUUM_HOME: home.path, ...(Object.fromEntries(given) as typeof env) },
+  );
   const core = createCore(config, { dockerPool: pool, ...coreOptions });
   const clients: RawClient[] = [];
   const socketPath = join(home.path, "core.sock");
@@ -29,8 +39,12 @@ export async function startTestCore(
     core,
     pool,
     socketPath,
-    connect: async () => {
-      const client = await RawClient.connect(socketPath);
+    home: home.path,
+    connect: async (path) => {
+      const { protocol, hostname, port } = new URL(core.endpoint);
+      const isTcp = path === undefined && protocol === "tcp:";
+      const target = isTcp ? { host: hostname, port: Number(port) } : (path ?? socketPath);
+      const client = await RawClient.connect(target);
       clients.push(client);
       return client;
     },

@@ -3,15 +3,16 @@ import type { CommandCaller, Constructor } from "../command-caller";
 import { type CoreCommands, CoreMixin } from "./core-mixin";
 import { type EventsCommands, EventsMixin } from "./events-mixin";
 import { type RuntimeCommands, RuntimeMixin } from "./runtime-mixin";
+import { type SessionCommands, SessionMixin } from "./session-mixin";
 import { type SystemCommands, SystemMixin } from "./system-mixin";
 
 /** Every domain's mixin, by domain. */
-export const domainMixins = { "core": CoreMixin, "events": EventsMixin, "runtime": RuntimeMixin, "system": SystemMixin } as const;
+export const domainMixins = { "core": CoreMixin, "events": EventsMixin, "runtime": RuntimeMixin, "session": SessionMixin, "system": SystemMixin } as const;
 
 /** Every command of the contract as a method. */
-export type DomainCommands = CoreCommands & EventsCommands & RuntimeCommands & SystemCommands;
+export type DomainCommands = CoreCommands & EventsCommands & RuntimeCommands & SessionCommands & SystemCommands;
 
 /** Adds every domain's commands to a client. */
 export function withDomains<B extends Constructor<CommandCaller>>(Base: B): B & Constructor<DomainCommands> {
-  return SystemMixin(RuntimeMixin(EventsMixin(CoreMixin(Base))));
+  return SystemMixin(SessionMixin(RuntimeMixin(EventsMixin(CoreMixin(Base)))));
 }

@@ -53,6 +53,8 @@ export type { DockerUsageEntry } from "./resources/DockerUsageEntry";
 export { decodeDockerUsageEntry, dockerUsageEntrySchema } from "./validators/DockerUsageEntry";
 export type { EvictionEvent } from "./paging/EvictionEvent";
 export { decodeEvictionEvent, evictionEventSchema } from "./validators/EvictionEvent";
+export type { IpcMetrics } from "./system/IpcMetrics";
+export { decodeIpcMetrics, ipcMetricsSchema } from "./validators/IpcMetrics";
 export type { MemoryUsage } from "./system/MemoryUsage";
 export { decodeMemoryUsage, memoryUsageSchema } from "./validators/MemoryUsage";
 export type { PoolEvictRequest } from "./paging/PoolEvictRequest";

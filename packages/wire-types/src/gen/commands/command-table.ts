@@ -3,8 +3,10 @@ import type { CommandDescriptor } from "../../command-descriptor";
 import { eventsSubscribeCommand, type EventsSubscribeParams, type EventsSubscribeReply } from "./events-subscribe";
 import { eventsUnsubscribeCommand, type EventsUnsubscribeParams, type EventsUnsubscribeReply } from "./events-unsubscribe";
 import { healthCheckCommand, type HealthCheckParams, type HealthCheckReply } from "./health-check";
+import { runtimeIpcCommand, type RuntimeIpcParams, type RuntimeIpcReply } from "./runtime-ipc";
 import { runtimeListCommand, type RuntimeListParams, type RuntimeListReply } from "./runtime-list";
 import { runtimeMetricsCommand, type RuntimeMetricsParams, type RuntimeMetricsReply } from "./runtime-metrics";
+import { sessionAuthenticateCommand, type SessionAuthenticateParams, type SessionAuthenticateReply } from "./session-authenticate";
 import { systemCacheEvictHistoryCommand, type SystemCacheEvictHistoryParams, type SystemCacheEvictHistoryReply } from "./system-cache-evict-history";
 import { systemDockerEvictApplyCommand, type SystemDockerEvictApplyParams, type SystemDockerEvictApplyReply } from "./system-docker-evict-apply";
 import { systemDockerEvictHistoryCommand, type SystemDockerEvictHistoryParams, type SystemDockerEvictHistoryReply } from "./system-docker-evict-history";
@@ -28,8 +30,10 @@ export type CommandMap = {
   "events/subscribe": { params: EventsSubscribeParams; result: EventsSubscribeReply };
   "events/unsubscribe": { params: EventsUnsubscribeParams; result: EventsUnsubscribeReply };
   "health-check": { params: HealthCheckParams; result: HealthCheckReply };
+  "runtime/ipc": { params: RuntimeIpcParams; result: RuntimeIpcReply };
   "runtime/list": { params: RuntimeListParams; result: RuntimeListReply };
   "runtime/metrics": { params: RuntimeMetricsParams; result: RuntimeMetricsReply };
+  "session/authenticate": { params: SessionAuthenticateParams; result: SessionAuthenticateReply };
   "system/cache-evict-history": { params: SystemCacheEvictHistoryParams; result: SystemCacheEvictHistoryReply };
   "system/docker-evict-apply": { params: SystemDockerEvictApplyParams; result: SystemDockerEvictApplyReply };
   "system/docker-evict-history": { params: SystemDockerEvictHistoryParams; result: SystemDockerEvictHistoryReply };
@@ -55,8 +59,10 @@ export const COMMANDS: { readonly [C in keyof CommandMap]: CommandDescriptor<Com
   "events/subscribe": eventsSubscribeCommand,
   "events/unsubscribe": eventsUnsubscribeCommand,
   "health-check": healthCheckCommand,
+  "runtime/ipc": runtimeIpcCommand,
   "runtime/list": runtimeListCommand,
   "runtime/metrics": runtimeMetricsCommand,
+  "session/authenticate": sessionAuthenticateCommand,
   "system/cache-evict-history": systemCacheEvictHistoryCommand,
   "system/docker-evict-apply": systemDockerEvictApplyCommand,
   "system/docker-evict-history": systemDockerEvictHistoryCommand,

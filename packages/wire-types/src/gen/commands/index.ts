@@ -2,8 +2,10 @@
 export type { EventsSubscribeParams, EventsSubscribeReply, EventsSubscribeResult } from "./events-subscribe";
 export type { EventsUnsubscribeParams, EventsUnsubscribeReply, EventsUnsubscribeResult } from "./events-unsubscribe";
 export type { HealthCheckParams, HealthCheckReply, HealthCheckResult } from "./health-check";
+export type { RuntimeIpcParams, RuntimeIpcReply, RuntimeIpcResult } from "./runtime-ipc";
 export type { RuntimeListParams, RuntimeListReply, RuntimeListResult } from "./runtime-list";
 export type { RuntimeMetricsParams, RuntimeMetricsReply, RuntimeMetricsResult } from "./runtime-metrics";
+export type { SessionAuthenticateParams, SessionAuthenticateReply, SessionAuthenticateResult } from "./session-authenticate";
 export type { SystemCacheEvictHistoryParams, SystemCacheEvictHistoryReply, SystemCacheEvictHistoryResult } from "./system-cache-evict-history";
 export type { SystemDockerEvictApplyParams, SystemDockerEvictApplyReply, SystemDockerEvictApplyResult } from "./system-docker-evict-apply";
 export type { SystemDockerEvictHistoryParams, SystemDockerEvictHistoryReply, SystemDockerEvictHistoryResult } from "./system-docker-evict-history";
