@@ -10,7 +10,11 @@ export interface FillTrace {
   readonly points: readonly TracePoint[];
   /** When it really is full, in ms of the trace; null for one that never will be. */
   readonly fullAtMs: number | null;
-  /** From when on the fill is steady, in ms: a forecast has had time to see it. */
+  /**
+   * From when on the fill is steady, in ms: three minutes after it began, or after anything that changed its course (a
+   * burst, another rate, a relief); a minute where it is full within ten. Of what is no fill, from when on it looks as
+   * its name says.
+   */
   readonly steadyFromMs: number;
 }
 
@@ -25,163 +29,164 @@ function traceRandom(seed: number): () => number {
   };
 }
 
-const TICK_MS = 5_000;
-const HOUR_MS = 3_600_000;
-/** How long a forecast may take to see a fill: so long is one watched before it counts as steady. */
-const SEEN_MS = 180_000;
-
-function gaussian(random: () => number): number {
+/** A normal deviate. */
+export function gaussian(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
-/** A trace of readings, one every five seconds give or take a fifth of a second, of a level that `next` moves on. */
-function trace(
-  name: string,
-  seed: number,
-  options: {
-    readonly from: number;
-    readonly hours: number;
-    readonly fills: boolean;
-    readonly steadyFromMs?: number;
-  },
-  next: (level: number, atMs: number, stepMs: number, random: () => number) => number,
-): FillTrace {
+const TICK_MS = 5_000;
+const HOUR_MS = 3_600_000;
+const SEEN_MS = 180_000;
+const SEEN_FAST_MS = 60_000;
+
+/** How a trace goes on: the level after `stepMs`, from `level` at `atMs`. */
+export type NextLevel = (level: number, atMs: number, stepMs: number, random: () => number) => number;
+
+/** What a trace is made with. */
+export interface TraceOptions {
+  readonly from: number;
+  readonly hours: number;
+  readonly fills: boolean;
+  readonly steadyFromMs?: number;
+  /** How a level is read: quantised, trembling. As it is when left out. */
+  readonly read?: (level: number, random: () => number) => number;
+  /** How long until the next reading; five seconds give or take a fifth of one when left out. */
+  readonly tickMs?: (level: number, atMs: number, random: () => number) => number;
+}
+
+function usualTickMs(_level: number, _atMs: number, random: () => number): number {
+  return TICK_MS + (random() - 0.5) * 400;
+}
+
+/** A trace of readings of a level that `next` moves on. */
+export function trace(name: string, seed: number, options: TraceOptions, next: NextLevel): FillTrace {
+  const { from, hours, fills, steadyFromMs } = options;
+  const read = options.read ?? ((level: number) => level);
+  const tickMs = options.tickMs ?? usualTickMs;
   const random = traceRandom(seed);
   const points: TracePoint[] = [];
-  let level = options.from;
+  let level = from;
   let fullAtMs: number | null = null;
-  for (let atMs = 0; atMs < options.hours * HOUR_MS && level < 1;) {
-    points.push({ atMs, pressure: Math.max(0, level) });
-    const stepMs = TICK_MS + (random() - 0.5) * 400;
+  for (let atMs = 0; atMs < hours * HOUR_MS && level < 1;) {
+    points.push({ atMs, pressure: Math.max(0, read(level, random)) });
+    const stepMs = tickMs(level, atMs, random);
     const before = level;
     level = next(level, atMs, stepMs, random);
     atMs += stepMs;
     if (level >= 1) fullAtMs = atMs - stepMs + (stepMs * (1 - before)) / (level - before);
   }
-  return {
-    name,
-    points,
-    fullAtMs: options.fills ? fullAtMs : null,
-    steadyFromMs: options.steadyFromMs ?? SEEN_MS,
+  return { name, points, fullAtMs: fills ? fullAtMs : null, steadyFromMs: steadyFromMs ?? SEEN_MS };
+}
+
+/** Growth a ms of a ratio an hour. */
+export const perMs = (ratioPerHour: number): number => ratioPerHour / HOUR_MS;
+
+/** Growth whose rate is anything within `jitter` of its mean from one reading to the next. */
+const growth =
+  (ratioPerHour: number, jitter = 0.2): NextLevel =>
+  (level, _atMs, ms, random) =>
+    level + perMs(ratioPerHour) * ms * (1 + jitter * (2 * random() - 1));
+
+/** Growth in chunks that come at random: as many in a reading as chance will have it. */
+function chunks(ratioPerHour: number, chunk: number): NextLevel {
+  return (level, _atMs, ms, random) => {
+    const mean = (perMs(ratioPerHour) * ms) / chunk;
+    return level + chunk * Math.max(0, Math.round(mean + Math.sqrt(mean) * gaussian(random)));
   };
 }
 
-const perMs = (ratioPerHour: number): number => ratioPerHour / HOUR_MS;
-
 /** Fills that a forecast should see, for a seed. */
 export function steadyTraces(seed: number): readonly FillTrace[] {
+  const fill = { from: 0.2, hours: 3, fills: true };
   return [
-    trace("steady", seed, { from: 0.2, hours: 2, fills: true }, (level, _, ms) => level + perMs(0.5) * ms),
-    trace(
-      "steady, rate jitters by half",
-      seed,
-      { from: 0.2, hours: 2, fills: true },
-      (level, _, ms, random) => {
-        return level + perMs(0.5) * ms * (0.5 + random());
-      },
-    ),
+    trace("steady", seed, fill, growth(0.5, 0)),
+    trace("steady, rate jitters by half", seed, fill, growth(0.5, 0.5)),
     trace(
       "steady in chunks of 4 MiB on 10 GB",
       seed,
-      { from: 0.3, hours: 3, fills: true },
-      (level, _, ms, random) => {
-        const chunk = (4 * 2 ** 20) / 1e10;
-        const mean = (perMs(0.4) * ms) / chunk;
-        return level + chunk * Math.max(0, Math.round(mean + Math.sqrt(mean) * gaussian(random)));
-      },
+      { ...fill, from: 0.3 },
+      chunks(0.4, (4 * 2 ** 20) / 1e10),
     ),
     trace(
       "steady, level noise of 0.05 %",
       seed,
-      { from: 0.2, hours: 2, fills: true },
-      noisyClimb(0.5, 0.0005),
+      { ...fill, read: (level, random) => Math.min(1, level + 0.0005 * gaussian(random)) },
+      growth(0.5, 0),
     ),
+    trace(
+      "steady, read in steps of 0.1 %",
+      seed,
+      { ...fill, read: (level) => Math.floor(level * 1000) / 1000 },
+      growth(0.5),
+    ),
+    trace("slow, full in ten hours", seed, { ...fill, hours: 12 }, growth(0.08)),
     trace(
       "fast, full in five minutes",
       seed,
-      { from: 0.3, hours: 1, fills: true, steadyFromMs: 120_000 },
-      (level, _, ms, random) => {
-        return level + perMs(8.4) * ms * (0.8 + 0.4 * random());
+      { ...fill, from: 0.3, steadyFromMs: SEEN_FAST_MS },
+      growth(8.4),
+    ),
+    trace(
+      "fast, read ever more often",
+      seed,
+      {
+        ...fill,
+        from: 0.3,
+        steadyFromMs: SEEN_FAST_MS,
+        tickMs: (level) => Math.max(250, (1 - level) * 5_000),
       },
+      growth(8.4),
     ),
     trace(
-      "one burst of 5 % within a steady fill",
+      "stops for ten seconds, goes on for twenty",
       seed,
-      { from: 0.2, hours: 2, fills: true, steadyFromMs: 960_000 },
-      burstWithin(),
+      { ...fill, steadyFromMs: SEEN_MS },
+      (level, atMs, ms) => (atMs % 30_000 < 10_000 ? level : level + perMs(0.75) * ms),
     ),
+    trace("one burst of 5 % within", seed, { ...fill, steadyFromMs: 900_000 + SEEN_FAST_MS }, burstWithin()),
+    trace("rate doubles", seed, { ...fill, steadyFromMs: 900_000 + SEEN_MS }, (level, atMs, ms, random) =>
+      growth(atMs < 900_000 ? 0.4 : 0.8)(level, atMs, ms, random),
+    ),
+    trace("rate halves", seed, { ...fill, steadyFromMs: 900_000 + SEEN_MS }, (level, atMs, ms, random) =>
+      growth(atMs < 900_000 ? 0.8 : 0.4)(level, atMs, ms, random),
+    ),
+    trace("relieved once", seed, { ...fill, from: 0.5, steadyFromMs: 2_340_000 }, relievedOnce()),
     trace(
-      "rate doubles",
+      "not read for five minutes",
       seed,
-      { from: 0.2, hours: 2, fills: true, steadyFromMs: 1_500_000 },
-      (level, atMs, ms, random) => {
-        return level + perMs(atMs < 900_000 ? 0.4 : 0.8) * ms * (0.8 + 0.4 * random());
-      },
+      { ...fill, steadyFromMs: SEEN_MS, tickMs: gap(1_200_000, 300_000) },
+      growth(0.5),
     ),
-    trace(
-      "relieved once, then a steady fill",
-      seed,
-      { from: 0.5, hours: 3, fills: true, steadyFromMs: 2_400_000 },
-      relievedOnce(),
-    ),
+    trace("builds that clean up after them", seed, { ...fill, steadyFromMs: 1_200_000 }, cleaningUp()),
   ];
 }
 
-/** What no forecast should be made of, for a seed. */
-export function noiseTraces(seed: number): readonly FillTrace[] {
-  const still = { from: 0.5, hours: 3, fills: false };
-  return [
-    trace("flat", seed, still, (level) => level),
-    trace("white noise of 1 %", seed, still, (_, __, ___, random) => 0.5 + 0.01 * gaussian(random)),
-    trace("random walk", seed, still, (level, _, __, random) =>
-      Math.min(0.98, Math.max(0.02, level + 0.002 * gaussian(random))),
-    ),
-    trace("bursts, flat between", seed, still, (level, _, __, random) =>
-      Math.min(0.98, level + (random() < 1 / 400 ? 0.03 : 0)),
-    ),
-    trace("one burst, then flat", seed, still, (level, atMs, ms) =>
-      atMs <= 900_000 && atMs + ms > 900_000 ? level + 0.2 : level,
-    ),
-    trace(
-      "waves of two minutes",
-      seed,
-      still,
-      (_, atMs, __, random) => 0.5 + 0.05 * Math.sin(atMs / 19_099) + 0.001 * gaussian(random),
-    ),
-    trace(
-      "quantised to 1 %, trembling",
-      seed,
-      still,
-      (_, __, ___, random) => 0.5 + (random() < 0.3 ? 0.01 : 0),
-    ),
-    trace("draining", seed, { ...still, from: 0.95 }, (level, _, ms, random) =>
-      Math.max(0.1, level - perMs(0.25) * ms * (0.5 + random())),
-    ),
-  ];
+/** The usual tick, and once a long one. */
+export function gap(fromMs: number, ms: number): NonNullable<TraceOptions["tickMs"]> {
+  return (level, atMs, random) =>
+    atMs <= fromMs && atMs + TICK_MS > fromMs ? ms : usualTickMs(level, atMs, random);
 }
 
-function noisyClimb(ratioPerHour: number, sigma: number): Parameters<typeof trace>[3] {
-  let clean: number | null = null;
-  return (level, _, ms, random) => {
-    clean = (clean ?? level) + perMs(ratioPerHour) * ms;
-    return clean >= 1 ? clean : Math.min(0.999, clean + sigma * gaussian(random));
-  };
-}
-
-function burstWithin(): Parameters<typeof trace>[3] {
+function burstWithin(): NextLevel {
   return (level, atMs, ms, random) => {
     const burst = atMs <= 900_000 && atMs + ms > 900_000 ? 0.05 : 0;
-    return level + burst + perMs(0.4) * ms * (0.8 + 0.4 * random());
+    return growth(0.4)(level, atMs, ms, random) + burst;
   };
 }
 
-function relievedOnce(): Parameters<typeof trace>[3] {
+function relievedOnce(): NextLevel {
   let isRelieved = false;
-  return (level, _, ms, random) => {
-    if (level > 0.8 && !isRelieved) {
-      isRelieved = true;
-      return 0.6;
-    }
-    return level + perMs(0.5) * ms * (0.8 + 0.4 * random());
+  return (level, atMs, ms, random) => {
+    if (level <= 0.8 || isRelieved) return growth(0.5)(level, atMs, ms, random);
+    isRelieved = true;
+    return 0.6;
+  };
+}
+
+/** Builds of a minute: each takes 1.5 %, and gives half of it back at its end. */
+function cleaningUp(): NextLevel {
+  return (level, atMs, ms, random) => {
+    const isOver = Math.floor(atMs / 60_000) !== Math.floor((atMs + ms) / 60_000);
+    return growth(0.9)(level, atMs, ms, random) - (isOver ? 0.0075 : 0);
   };
 }

@@ -1,3 +1,7 @@
+import { fitLine, growthError, type LineFit } from "./line-fit.js";
+import { sinceLastFall } from "./since-last-fall.js";
+import { withoutBurst } from "./without-burst.js";
+
 /** A level of a pool at a time, as far as a forecast needs it. */
 export interface FillSample {
   readonly monotonicMs: number;
@@ -14,149 +18,109 @@ export interface FillForecast {
   readonly timeToFullMs: number | null;
 }
 
-/** The samples are put together to so many levels: their noise averages out, growth doesn't. */
-const BUCKETS = 24;
-const MIN_BUCKETS = 8;
+/** A forecast is made where its error is expected to be below this share of the time to full, in 95 of 100 cases. */
+const MAX_ERROR = 0.15;
+const STANDARD_ERRORS = 2;
+/** A rate rests on so many levels over so long a time, at least. */
+const MIN_LEVELS = 16;
 const MIN_SPAN_MS = 10_000;
-/** Growth is certain when it is so many times its own uncertainty: a tenth of it is one standard error, then. */
-const CERTAIN = 10;
 /** A change below this share of the capacity is none. */
 const FLAT = 0.001;
-/** A level is an outlier, and so is a step, beyond so many times the usual deviation. */
-const OUTLIER = 6;
-/** So many steps may be left out, at most: a burst falls into one or two. */
-const MAX_OUTLIERS = 2;
-/** A fall by more than this share of the capacity at once is a relief, not noise. */
-const DROP = 0.02;
-/** The rate has changed when the halves differ by this share, and by so many standard errors. */
-const CHANGED_SHARE = 0.25;
-const CHANGED_ERRORS = 3;
+/** Each time that is looked at is so much shorter than the one before, down to so many levels. */
+const SHORTER = 0.75;
+const MIN_PART_LEVELS = 5;
+/** The rate has changed where a recent part differs from the whole by this share, and by so many standard errors. */
+const CHANGED_SHARE = 0.05;
+const CHANGED_ERRORS = 2;
+/** Watched for half the time that is forecast, or for four minutes: that tells a fill from the rise of a wave. */
+const WATCHED_SHARE = 0.5;
+const WATCHED_MS = 240_000;
+/** And nobody knows what comes later than so many times what was watched. */
+const FARTHEST = 16;
+/** Lumps are remembered for so many times the time that the rate rests on. */
+const MEMORY = 3;
 
 const SILENT = { perMs: null, timeToFullMs: null } as const;
 
 /**
- * When a pool will be full, from its readings of the last minutes, oldest first.
+ * When a pool will be full, from its readings of the last half hour, oldest first.
  *
- * Rests on the time since the last relief (a sawtooth's last tooth), and within that on the time since the rate last
- * changed. Growth must stand out from the scatter of its own steps, which tells a fill from noise, from a random walk and
- * from a single burst; a pool that falls back again and again is forecast only above all of its earlier peaks.
+ * A fill is taken for steady growth, lumps that add up over time, and a level that trembles (a Wiener process with drift
+ * under measurement noise). A line is laid through the time since the last relief and through ever shorter parts of it
+ * that end now; the longest counts whose own recent parts went at its rate, and whose error, of the rate so far and of
+ * what the lumps may still do, is expected below 15 %. Silent otherwise, and where a pool fell back twice and isn't above
+ * its earlier peaks.
  */
 export function forecastFill(samples: readonly FillSample[]): FillForecast {
   const last = samples.at(-1);
   if (last === undefined) return { basis: "tooShort", ...SILENT };
-  const { tail, peaks } = cutAtDrops(samples);
-  const levels = toLevels(tail);
-  if (levels.length < MIN_BUCKETS || spanOf(levels) < MIN_SPAN_MS) return { basis: "tooShort", ...SILENT };
-  const growth = steadyGrowth(levels);
-  if (growth === null) {
-    const pressures = levels.map(({ pressure }) => pressure);
-    const isFlat = Math.max(...pressures) - Math.min(...pressures) < FLAT;
-    return { basis: isFlat ? "flat" : "noisy", ...SILENT };
-  }
-  if (growth < 0) return { basis: "draining", perMs: growth, timeToFullMs: null };
+  const { start, peaks, margin } = sinceLastFall(samples);
+  const tail = withoutBurst(samples.slice(start));
+  const fits = fitAll(tail);
+  const watched = fits.filter(({ levels, spanMs }) => levels >= MIN_LEVELS && spanMs >= MIN_SPAN_MS);
+  if (watched.length === 0) return { basis: "tooShort", ...SILENT };
+  const room = Math.max(0, 1 - last.pressure);
+  const steady = watched.find((fit) => isSteady(fit, fits, room));
+  if (steady === undefined) return { basis: isFlat(tail) ? "flat" : "noisy", ...SILENT };
+  const { perMs } = steady;
+  if (perMs < 0) return { basis: "draining", perMs, timeToFullMs: null };
   // One that has fallen back twice will do so again, until it is higher than ever.
-  if (peaks.length >= 2 && last.pressure <= Math.max(...peaks)) return { basis: "noisy", ...SILENT };
-  return { basis: "steady", perMs: growth, timeToFullMs: Math.max(0, 1 - last.pressure) / growth };
+  if (peaks.length >= 2 && last.pressure <= Math.max(...peaks) + margin) return { basis: "noisy", ...SILENT };
+  return { basis: "steady", perMs, timeToFullMs: room / perMs };
 }
 
-/** What came after the last drop, and the level before each drop. */
-function cutAtDrops(samples: readonly FillSample[]): {
-  readonly tail: readonly FillSample[];
-  readonly peaks: readonly number[];
-} {
-  const steps = samples.slice(1).map(({ pressure }, i) => Math.abs(pressure - (samples[i]?.pressure ?? 0)));
-  const threshold = Math.max(DROP, OUTLIER * median(steps));
-  const peaks: number[] = [];
-  let start = 0;
-  let peak = -Infinity;
-  for (const [i, { pressure }] of samples.entries()) {
-    if (peak - pressure > threshold) {
-      peaks.push(peak);
-      start = i;
-      peak = pressure;
-    } else peak = Math.max(peak, pressure);
+/** Lines through the whole time and through ever shorter parts of it that end now. */
+function fitAll(samples: readonly FillSample[]): readonly LineFit[] {
+  const last = samples.at(-1);
+  const fits: LineFit[] = [];
+  let from = 0;
+  while (last !== undefined && from !== -1) {
+    const first = samples[from];
+    const fit = fitLine(samples, from, MIN_PART_LEVELS);
+    if (first === undefined || fit === null) break;
+    fits.push(fit);
+    const sinceMs = last.monotonicMs - (last.monotonicMs - first.monotonicMs) * SHORTER;
+    const longer = from;
+    from = samples.findIndex(({ monotonicMs }, i) => i > longer && monotonicMs >= sinceMs);
   }
-  return { tail: samples.slice(start), peaks };
+  return fits;
 }
 
-/** The samples of equal spans of time put together, each to its mean time and level. */
-function toLevels(samples: readonly FillSample[]): readonly FillSample[] {
-  const first = samples[0];
-  if (first === undefined || samples.length <= MIN_BUCKETS) return samples;
-  const spanMs = Math.max(1, spanOf(samples));
-  const sums = Array.from({ length: BUCKETS }, () => ({ count: 0, ms: 0, pressure: 0 }));
-  for (const { monotonicMs, pressure } of samples) {
-    const bucket =
-      sums[Math.min(BUCKETS - 1, Math.floor(((monotonicMs - first.monotonicMs) / spanMs) * BUCKETS))];
-    if (bucket === undefined) continue;
-    bucket.count += 1;
-    bucket.ms += monotonicMs;
-    bucket.pressure += pressure;
-  }
-  return sums.flatMap(({ count, ms, pressure }) =>
-    count === 0 ? [] : [{ monotonicMs: ms / count, pressure: pressure / count }],
-  );
+function isSteady(fit: LineFit, fits: readonly LineFit[], room: number): boolean {
+  const { perMs, spanMs } = fit;
+  if (Math.abs(perMs) * spanMs < FLAT) return false;
+  const leftMs = perMs > 0 ? room / perMs : spanMs;
+  const enoughMs = Math.max(leftMs / FARTHEST, Math.min(WATCHED_MS, WATCHED_SHARE * leftMs));
+  if (perMs > 0 && spanMs < enoughMs) return false;
+  return forecastError(fit, fits, leftMs) <= MAX_ERROR && !isChanged(fit, fits);
 }
 
-/** Growth a ms that is certain, of the longest recent time in which it didn't change; null when there is none. */
-function steadyGrowth(levels: readonly FillSample[]): number | null {
-  const steps = levels.slice(1).map(({ monotonicMs, pressure }, i) => {
-    const before = levels[i] ?? { monotonicMs, pressure };
-    return { ms: monotonicMs - before.monotonicMs, change: pressure - before.pressure };
+/** The error to be expected of a time to full, as a share of it: of the rate so far, and of what the fill does from now on. */
+function forecastError(fit: LineFit, fits: readonly LineFit[], leftMs: number): number {
+  const { perMs, spanMs, readings, noise } = fit;
+  // Rare lumps may be missing from a part of the time: then they are looked for in a longer one.
+  const longer = fits.find((each) => each.spanMs <= MEMORY * spanMs) ?? fit;
+  const drift = fit === fits[0] ? fit.drift : Math.max(fit.drift, longer.lumps);
+  const rate = growthError({ spanMs, readings, drift, noise }) / Math.abs(perMs);
+  const ahead = Math.sqrt(drift * leftMs + 2 * noise) / Math.max(1e-12, Math.abs(perMs * leftMs));
+  return STANDARD_ERRORS * Math.hypot(rate, ahead);
+}
+
+/** Whether a part of the time, up to now, went at another rate than the whole. */
+function isChanged(whole: LineFit, fits: readonly LineFit[]): boolean {
+  const shorter = fits.slice(fits.indexOf(whole) + 1);
+  return shorter.some(({ perMs, spanMs, readings }, i) => {
+    const difference = Math.abs(perMs - whole.perMs);
+    if (difference <= CHANGED_SHARE * Math.abs(whole.perMs)) return false;
+    // How rough a fill is depends on how closely one looks.
+    const errors = [whole, ...shorter.slice(0, i + 1)].map(({ drift, noise }) =>
+      growthError({ spanMs, readings, drift, noise }),
+    );
+    return difference > CHANGED_ERRORS * Math.max(...errors);
   });
-  let recent = steps;
-  while (recent.length >= MIN_BUCKETS - 1) {
-    const half = Math.floor(recent.length / 2);
-    const [older, newer] = [measure(recent.slice(0, half)), measure(recent.slice(half))];
-    const difference = Math.abs(newer.perMs - older.perMs);
-    const isChanged =
-      difference > CHANGED_SHARE * Math.max(Math.abs(newer.perMs), Math.abs(older.perMs)) &&
-      difference > CHANGED_ERRORS * Math.hypot(newer.error, older.error);
-    if (!isChanged) break;
-    recent = recent.slice(half);
-  }
-  if (recent.length < MIN_BUCKETS - 1) return null;
-  const { perMs, error, total } = measure(recent);
-  return Math.abs(total) >= FLAT && Math.abs(perMs) >= CERTAIN * error ? perMs : null;
 }
 
-interface Step {
-  readonly ms: number;
-  readonly change: number;
-}
-
-/** The mean growth of steps without their outliers, and its standard error, in ratio a ms. */
-function measure(steps: readonly Step[]): {
-  readonly perMs: number;
-  readonly error: number;
-  readonly total: number;
-} {
-  const usual = median(steps.map(({ change, ms }) => change / ms));
-  const deviations = steps.map(({ change, ms }) => Math.abs(change - usual * ms));
-  const scatter = OUTLIER * median(deviations);
-  // Without scatter, a step of twice the usual one stands out; without a usual step, none does.
-  const inliers = steps.filter(({ ms }, i) => {
-    const limit = Math.max(scatter, Math.abs(usual) * ms);
-    return limit === 0 || (deviations[i] ?? 0) <= limit;
-  });
-  // One burst is an outlier; where several steps stand out, that is how the pool fills.
-  const kept = steps.length - inliers.length <= MAX_OUTLIERS ? inliers : steps;
-  const ms = kept.reduce((sum, step) => sum + step.ms, 0);
-  const total = kept.reduce((sum, step) => sum + step.change, 0);
-  if (ms <= 0) return { perMs: 0, error: Infinity, total: 0 };
-  const perMs = total / ms;
-  const squares = kept.reduce((sum, step) => sum + (step.change - perMs * step.ms) ** 2, 0);
-  return { perMs, error: Math.sqrt(squares) / ms, total };
-}
-
-function spanOf(samples: readonly FillSample[]): number {
-  return (samples.at(-1)?.monotonicMs ?? 0) - (samples[0]?.monotonicMs ?? 0);
-}
-
-function median(values: readonly number[]): number {
-  if (values.length === 0) return 0;
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
+function isFlat(samples: readonly FillSample[]): boolean {
+  const pressures = samples.map(({ pressure }) => pressure);
+  return Math.max(...pressures) - Math.min(...pressures) < FLAT;
 }

@@ -15,7 +15,8 @@ export interface TickState {
 
 /**
  * How long until the next round, in whole ms: slow when calm, the shorter the sooner a pool could be full, and the
- * shortest between the rounds of a relief. Never longer than `tickMs`, nor shorter than 250 ms unless `tickMs` is.
+ * shortest between the rounds of a relief. The tick that was configured is the slow one: nobody's figures are ever older
+ * than that. Never longer than `tickMs`, nor shorter than 250 ms unless `tickMs` is.
  */
 export function nextTickMs({ tickMs, timeToFullMs, isRelieving }: TickState): number {
   const shortest = Math.min(MIN_TICK_MS, tickMs);

@@ -69,4 +69,24 @@ describe("TickLoop", () => {
     expect(ended).toBe(true);
     expect(entries).toEqual([]);
   });
+
+  it("comes sooner where the tick that has just ended found cause for it, and only then", async () => {
+    const clock = new ManualClock();
+    const { log } = recordingLog();
+    const ticksAtMs: number[] = [];
+    let intervalMs = 1000;
+    const tick = (): Promise<void> => {
+      ticksAtMs.push(clock.monotonicMs());
+      if (ticksAtMs.length === 2) intervalMs = 200;
+      if (ticksAtMs.length === 4) intervalMs = 1000;
+      return Promise.resolve();
+    };
+    const loop = new TickLoop({ name: "m", intervalMs: () => intervalMs, tick, clock, log });
+    loop.start();
+    await clock.advance(4500);
+    expect(ticksAtMs).toEqual([1000, 2000, 2200, 2400, 2600, 3600]);
+    expect(loop.counts.missed).toBe(0);
+    await loop.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
 });

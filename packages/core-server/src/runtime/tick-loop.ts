@@ -18,7 +18,10 @@ export interface TickCounts {
 /** What a loop needs. */
 export interface TickLoopOptions {
   readonly name: string;
-  /** Milliseconds from one due time to the next; asked anew each time when it is a function. */
+  /**
+   * Milliseconds from one due time to the next. A function is asked anew each time, and again when a tick has ended: what
+   * it has found may bring the next one forward.
+   */
   readonly intervalMs: number | (() => number);
   readonly tick: (signal: AbortSignal) => Promise<void>;
   readonly clock: Clock;
@@ -42,6 +45,7 @@ export class TickLoop {
   };
   #running: Promise<void> | null = null;
   #cancelTimer: (() => void) | null = null;
+  #dueMs = Infinity;
 
   constructor(private readonly options: TickLoopOptions) {}
 
@@ -59,7 +63,7 @@ export class TickLoop {
 
   /** The first tick is one interval away: what must happen before it belongs into the module's start. */
   start(): void {
-    this.#schedule();
+    this.#schedule(this.intervalMs);
   }
 
   /** Ends the loop, aborts the tick that runs and resolves when it has ended. */
@@ -69,21 +73,34 @@ export class TickLoop {
     await this.#running;
   }
 
-  #schedule(): void {
+  #schedule(intervalMs: number): void {
     const { clock } = this.options;
-    const { intervalMs } = this;
     const dueMs = clock.monotonicMs() + intervalMs;
+    this.#dueMs = dueMs;
+    this.#cancelTimer?.();
     this.#cancelTimer = clock.setTimeout(() => {
       if (this.#abort.signal.aborted) return;
       // A machine that slept, or a loop that was blocked.
       this.#counts.missed += Math.floor(Math.max(0, clock.monotonicMs() - dueMs) / intervalMs);
-      this.#schedule();
+      const startedMs = clock.monotonicMs();
+      this.#schedule(this.intervalMs);
       if (this.#running !== null) {
         this.#counts.missed += 1;
         return;
       }
-      this.#running = this.#runOnce(intervalMs).finally(() => (this.#running = null));
+      this.#running = this.#runOnce(intervalMs).finally(() => {
+        this.#running = null;
+        this.#hasten(startedMs);
+      });
     }, intervalMs);
+  }
+
+  /** The next tick comes sooner where the one that has just ended found cause for it. */
+  #hasten(startedMs: number): void {
+    if (this.#abort.signal.aborted || typeof this.options.intervalMs === "number") return;
+    const dueMs = startedMs + this.intervalMs;
+    if (dueMs >= this.#dueMs) return;
+    this.#schedule(Math.max(MIN_INTERVAL_MS, dueMs - this.options.clock.monotonicMs()));
   }
 
   async #runOnce(intervalMs: number): Promise<void> {

@@ -1,0 +1,93 @@
+import type { FillSample } from "./forecast-fill.js";
+import { toLevels } from "./to-levels.js";
+
+const MAX_LEVELS = 32;
+
+/** A straight line through readings, and how they stray from it. Variances are of the pressure, squared. */
+export interface LineFit {
+  /** Growth of the pressure a ms. */
+  readonly perMs: number;
+  readonly spanMs: number;
+  /** Readings that it rests on, and what they were put together to. */
+  readonly readings: number;
+  readonly levels: number;
+  /** Variance a ms of what the fill does beside its mean rate: it adds up over time. */
+  readonly drift: number;
+  /** Variance of one reading around the line: it doesn't add up. */
+  readonly noise: number;
+  /** The drift from one reading to the next alone: it sees single lumps, and not that the rate has changed. */
+  readonly lumps: number;
+}
+
+/**
+ * Least squares through readings from index `from` on, its deviations told apart by their variogram: how much two levels
+ * stray from each other grows with the time between them where a fill comes in lumps, and doesn't where a level
+ * trembles. Null where there are fewer than `minLevels`.
+ */
+export function fitLine(samples: readonly FillSample[], from: number, minLevels: number): LineFit | null {
+  const levels = toLevels(samples, from, MAX_LEVELS);
+  const [first, last] = [levels[0], levels.at(-1)];
+  if (first === undefined || last === undefined || levels.length < minLevels) return null;
+  const spanMs = last.monotonicMs - first.monotonicMs;
+  if (spanMs <= 0) return null;
+  const perMs = slope(levels);
+  const stray = levels.map(
+    ({ monotonicMs, pressure }) => pressure - perMs * (monotonicMs - first.monotonicMs),
+  );
+  const stepMs = spanMs / (levels.length - 1);
+  const nearest = variogram(stray, 1);
+  let drift = 0;
+  // The lag at which it is largest: lumps that hang together are seen at long ones only.
+  for (let lag = 2; lag <= levels.length / 4; lag *= 2) {
+    drift = Math.max(drift, (variogram(stray, lag) - nearest) / ((lag - 1) * stepMs));
+  }
+  const readings = samples.length - from;
+  const noise = (Math.max(0, nearest - drift * stepMs) / 2) * (readings / levels.length);
+  const lumps = lumpsOf(samples, from, perMs);
+  return { perMs, spanMs, readings, levels: levels.length, drift, noise, lumps };
+}
+
+/** The standard error of the slope of least squares: 6/5 of the drift over the span, and 12 of the noise. */
+export function growthError({
+  spanMs,
+  readings,
+  drift,
+  noise,
+}: Pick<LineFit, "spanMs" | "readings" | "drift" | "noise">): number {
+  return Math.sqrt((1.2 * drift) / spanMs + (12 * noise) / (readings * spanMs * spanMs));
+}
+
+function slope(levels: readonly FillSample[]): number {
+  let [meanMs, mean] = [0, 0];
+  for (const { monotonicMs, pressure } of levels) {
+    meanMs += monotonicMs / levels.length;
+    mean += pressure / levels.length;
+  }
+  let [products, squares] = [0, 0];
+  for (const { monotonicMs, pressure } of levels) {
+    products += (monotonicMs - meanMs) * (pressure - mean);
+    squares += (monotonicMs - meanMs) ** 2;
+  }
+  return squares > 0 ? products / squares : 0;
+}
+
+/** Mean square of the differences of levels `lag` apart, corrected for what the line has taken of it. */
+function variogram(stray: readonly number[], lag: number): number {
+  const pairs = stray.length - lag;
+  let sum = 0;
+  for (let i = 0; i < pairs; i += 1) sum += ((stray[i + lag] ?? 0) - (stray[i] ?? 0)) ** 2;
+  return sum / pairs / (1 - lag / stray.length);
+}
+
+/** As the drift, of the readings themselves at lags of two and one: noise is the same in both. */
+function lumpsOf(samples: readonly FillSample[], from: number, perMs: number): number {
+  const apart = (i: number, lag: number): number => {
+    const [before, after] = [samples[i - lag], samples[i]];
+    if (before === undefined || after === undefined) return 0;
+    return after.pressure - before.pressure - perMs * (after.monotonicMs - before.monotonicMs);
+  };
+  let squares = 0;
+  for (let i = from + 2; i < samples.length; i += 1) squares += apart(i, 2) ** 2 - apart(i, 1) ** 2;
+  const spanMs = (samples.at(-1)?.monotonicMs ?? 0) - (samples[from]?.monotonicMs ?? 0);
+  return Math.max(0, squares) / spanMs;
+}

@@ -1,0 +1,39 @@
+import type { FillSample } from "./forecast-fill.js";
+import { quantile } from "./quantile.js";
+
+/** A fall by more than this share of the capacity is a relief, not noise. */
+const FALL = 0.02;
+/** And by more than so many usual steps. */
+const STEPS = 6;
+/** A fall is over when so many readings are no lower. */
+const OVER = 16;
+
+/** Where readings have risen since the last time that they fell. */
+export interface SinceFall {
+  /** The index of the lowest reading after the last fall, or of its highest while it lasts; 0 when there was none. */
+  readonly start: number;
+  /** The level before each fall. */
+  readonly peaks: readonly number[];
+  /** What is no more than noise. */
+  readonly margin: number;
+}
+
+/** Finds the falls of a series: each from a peak by more than noise, however many readings it takes. */
+export function sinceLastFall(samples: readonly FillSample[]): SinceFall {
+  const steps = samples.slice(1).map(({ pressure }, i) => Math.abs(pressure - (samples[i]?.pressure ?? 0)));
+  const margin = Math.max(FALL, STEPS * quantile(steps, 0.5));
+  const peaks: number[] = [];
+  let [isFalling, high, low] = [false, -Infinity, Infinity];
+  let [highAt, lowAt] = [0, 0];
+  for (const [i, { pressure }] of samples.entries()) {
+    if (isFalling) {
+      if (pressure <= low) [low, lowAt] = [pressure, i];
+      else if (pressure - low > margin) [isFalling, high, highAt] = [false, pressure, i];
+    } else if (high - pressure > margin) {
+      peaks.push(high);
+      [isFalling, low, lowAt] = [true, pressure, i];
+    } else if (pressure > high) [high, highAt] = [pressure, i];
+  }
+  const lasts = isFalling && samples.length - lowAt < OVER;
+  return { start: lasts ? highAt : lowAt, peaks, margin };
+}

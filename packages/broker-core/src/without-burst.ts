@@ -1,0 +1,38 @@
+import type { FillSample } from "./forecast-fill.js";
+import { quantile } from "./quantile.js";
+
+/** A burst is so many times as large as all but a twentieth of the steps. */
+const BURST = 3;
+const USUAL = 0.95;
+/** A burst may take so many readings. */
+const LONGEST = 3;
+/** What happened in a step of so many times the usual time is unknown: it is no burst. */
+const GAP = 6;
+
+/**
+ * The series with its one burst taken out: a jump far beyond every other step isn't how the pool fills. What came before
+ * is lifted to the level after it. Where there are several, that is how it fills, and they stay.
+ */
+export function withoutBurst(samples: readonly FillSample[]): readonly FillSample[] {
+  const steps = samples.slice(1).map(({ monotonicMs, pressure }, i) => ({
+    ms: monotonicMs - (samples[i]?.monotonicMs ?? 0),
+    change: pressure - (samples[i]?.pressure ?? 0),
+  }));
+  const changes = steps.map(({ change }) => change);
+  const limit = BURST * quantile(changes.map(Math.abs), USUAL);
+  const times = steps.map(({ ms }) => ms);
+  const longestMs = GAP * quantile(times, 0.5);
+  const jumps = steps.flatMap(({ ms, change }, i) =>
+    Math.abs(change) > limit && ms <= longestMs ? [i] : [],
+  );
+  const [first, last] = [jumps[0], jumps.at(-1)];
+  if (first === undefined || last === undefined || last - first >= LONGEST) return samples;
+  // It went on meanwhile as it usually does.
+  const usual = quantile(changes, 0.5);
+  const after = samples[last + 1]?.pressure ?? 0;
+  const height = after - (samples[first]?.pressure ?? 0) - usual * (last + 1 - first);
+  return samples.map((sample, i) => {
+    if (i > last) return sample;
+    return { ...sample, pressure: i > first ? after - usual * (last + 1 - i) : sample.pressure + height };
+  });
+}
