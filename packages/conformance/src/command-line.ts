@@ -25,7 +25,8 @@ Examples:
   npm run conformance -- --url tcp://127.0.0.1:7001 --level continuum --json
   npm run conformance -- --client 'node my-subject.js'
 
-A core on TCP may want a token first: CONTINUUM_TOKEN is sent as the first request of each connection.
+A core on TCP may want a token first: the one in CONTINUUM_TOKEN, in the file CONTINUUM_TOKEN_FILE, or in the file that a
+core of this user made is presented on each connection.
 Exit codes: 0 all passed, 1 something failed, 2 the arguments can't be used or nobody answers.`;
 
 const MAX_WITHIN_MS = 600_000;

@@ -1,4 +1,5 @@
 /** `npm run conformance`: see `--help`. */
+import { resolveEndpoint, resolveToken } from "@continuum/ipc-client";
 import { parseCommandLine } from "./command-line.js";
 import { formatOutcome, formatTotals } from "./format-outcome.js";
 import { runConformance } from "./run-conformance.js";
@@ -13,7 +14,7 @@ if (line.kind === "print") {
   const { run } = line;
   try {
     const outcomes = await runConformance(run, {
-      token: process.env["CONTINUUM_TOKEN"] ?? null,
+      token: run.url === null ? null : resolveToken(resolveEndpoint({}, run.url)),
       // npm changes the directory to the workspace's: a command is meant where it was typed.
       cwd: process.env["INIT_CWD"] ?? process.cwd(),
       onOutcome: (outcome) => {

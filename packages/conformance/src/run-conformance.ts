@@ -40,5 +40,5 @@ export async function runConformance(
 }
 
 function toGreeting(token: string | null): string | null {
-  return token === null ? null : `${JSON.stringify({ command: "auth", token })}\n`;
+  return token === null ? null : `${JSON.stringify({ command: "session/authenticate", token })}\n`;
 }

@@ -1,6 +1,7 @@
 import type { CoreClientOptions } from "./core-client-options.js";
 import { resolveEndpoint } from "./endpoint.js";
 import { RustCoreIPCClient } from "./rust-core-ipc-client.js";
+import { toTokenSource } from "./token.js";
 
 const clients = new Map<string, RustCoreIPCClient>();
 
@@ -24,13 +25,14 @@ class SharedClient extends RustCoreIPCClient {
  * first request, and closing it closes it for all who hold it; the next call then gives a new one.
  * Throws an EndpointError for a URL that names none.
  */
-export function connectCore({ url, env, ...options }: CoreClientOptions = {}): RustCoreIPCClient {
+export function connectCore({ url, env, token, ...options }: CoreClientOptions = {}): RustCoreIPCClient {
   const endpoint = resolveEndpoint(env, url);
+  const source = toTokenSource(endpoint, env ?? process.env, token);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const key = JSON.stringify([endpoint.url, ...given.sort(([a], [b]) => (a < b ? -1 : 1))]);
+  const key = JSON.stringify([endpoint.url, source, ...given.sort(([a], [b]) => (a < b ? -1 : 1))]);
   const shared = clients.get(key);
   if (shared !== undefined) return shared;
-  const client = new SharedClient(key, { ...options, url: endpoint.url });
+  const client = new SharedClient(key, { ...options, url: endpoint.url, env, token });
   clients.set(key, client);
   return client;
 }

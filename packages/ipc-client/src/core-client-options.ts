@@ -5,7 +5,9 @@ import { DEFAULT_MAX_FRAME_BYTES } from "./frame-decoder.js";
 export interface CoreClientOptions {
   /** `unix:///PATH`, a path, or `tcp://HOST:PORT`; else what `resolveEndpoint(env)` finds. */
   readonly url?: string | undefined;
-  /** Where the endpoint's variables are looked up; `process.env` by default. */
+  /** The token for a core on TCP; else `CONTINUUM_TOKEN`, the file in `CONTINUUM_TOKEN_FILE`, or the one that a core of this user made. */
+  readonly token?: string | undefined;
+  /** Where the variables are looked up; `process.env` by default. */
   readonly env?: Environment | undefined;
   /** A request's deadline in ms, connecting included, where the call gives none: 30,000. */
   readonly requestTimeoutMs?: number | undefined;

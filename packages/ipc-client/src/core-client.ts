@@ -17,6 +17,7 @@ import { EventHub } from "./event-hub.js";
 import type { EventStream, EventStreamOptions } from "./event-stream.js";
 import { KeepAlive } from "./keep-alive.js";
 import { DEFAULT_RECONNECT_LIMITS } from "./reconnect-policy.js";
+import { readToken, toTokenSource } from "./token.js";
 import { isLongerThan, RequestEncoder, type RequestParams } from "./request-encoder.js";
 
 const nowMs = (): number => performance.now();
@@ -40,8 +41,9 @@ export class CoreClient implements CommandCaller {
   readonly #events: EventHub;
 
   /** Throws an EndpointError for a URL that names none. Connects to nothing yet. */
-  constructor({ url, env, ...options }: CoreClientOptions = {}) {
+  constructor({ url, env = process.env, token, ...options }: CoreClientOptions = {}) {
     this.endpoint = resolveEndpoint(env, url);
+    const tokenSource = toTokenSource(this.endpoint, env, token);
     const settings = { ...DEFAULT_CLIENT_OPTIONS, ...withoutUndefined(options) };
     this.#settings = settings;
     this.#link = new CoreLink(
@@ -50,6 +52,7 @@ export class CoreClient implements CommandCaller {
         connection: settings,
         reconnect: { ...DEFAULT_RECONNECT_LIMITS, reconnectForMs: settings.reconnectForMs },
         maxWaiting: settings.maxWaiting,
+        greeting: () => (tokenSource === null ? null : this.#toGreeting(readToken(tokenSource))),
         nowMs,
         random: Math.random,
       },
@@ -129,6 +132,20 @@ export class CoreClient implements CommandCaller {
       this.#deadlines.add(request, timeoutMs);
       this.#link.submit(request);
     });
+  }
+
+  /**
+   * What is sent first on each connection that owes a token, before and without waiting for anything. Its answer is
+   * nobody's: a core that refuses the token refuses the requests behind it, and says why.
+   */
+  #toGreeting(token: string | null): CoreRequest | null {
+    if (token === null) return null;
+    const command = "session/authenticate";
+    const ignore = (): void => undefined;
+    const { requestTimeoutMs: timeoutMs } = this.#settings;
+    const encoded = this.#encoder.encode(command, { token });
+    const parts = { command, encoded, idempotent: false, timeoutMs };
+    return new CoreRequest({ ...parts, resolve: ignore, reject: ignore, onSettled: ignore });
   }
 
   /**

@@ -11,6 +11,8 @@ export interface CoreLinkOptions {
   readonly reconnect: ReconnectLimits;
   /** Requests that wait for a connection or for room on it. */
   readonly maxWaiting: number;
+  /** What is sent first on each new connection, if anything. Throws a ConnectionError where that can't be told. */
+  readonly greeting: () => CoreRequest | null;
   readonly nowMs: () => number;
   /** A random number of [0, 1). */
   readonly random: () => number;
@@ -127,6 +129,7 @@ export class CoreLink {
     const connection: Connection = new Connection(this.options.endpoint, this.options.connection, {
       onOpen: () => {
         this.#everConnected = true;
+        if (!this.#greet(connection)) return;
         this.owner.onOpen();
         this.#connection?.sendFrom(this.#waiting);
       },
@@ -138,6 +141,19 @@ export class CoreLink {
       onClosed: (error, inFlight) => this.#onClosed(connection, error, inFlight),
     });
     this.#connection = connection;
+  }
+
+  /** Sends the greeting; without it the connection is of no use, and closed with the reason. */
+  #greet(connection: Connection): boolean {
+    try {
+      const greeting = this.options.greeting();
+      if (greeting !== null) connection.sendFrom(new Set([greeting]));
+      return true;
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      connection.close(error);
+      return false;
+    }
   }
 
   #onClosed(connection: Connection, error: ConnectionError, inFlight: readonly CoreRequest[]): void {

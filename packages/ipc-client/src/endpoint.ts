@@ -21,7 +21,7 @@ const MAX_SOCKET_PATH_BYTES = 103;
 export function resolveEndpoint(env: Environment = process.env, url?: string): Endpoint {
   const text = url ?? env["CONTINUUM_CORE_URL"];
   if (text === undefined || (text === "" && url === undefined))
-    return unixEndpoint(defaultSocketPath(env), "");
+    return unixEndpoint(join(resolveCoreDirectory(env), "core.sock"), "");
   if (text.startsWith("tcp://")) return tcpEndpoint(text);
   if (text.startsWith("unix://")) return unixEndpoint(text.slice("unix://".length), text);
   if (text === "" || /^[a-z][a-z\d+.-]*:\/\//iu.test(text)) {
@@ -30,13 +30,14 @@ export function resolveEndpoint(env: Environment = process.env, url?: string): E
   return unixEndpoint(resolve(text), text);
 }
 
-function defaultSocketPath(env: Environment): string {
+/** Where a core of this user has its socket and its token, unless it was told otherwise. */
+export function resolveCoreDirectory(env: Environment): string {
   const own = env["CONTINUUM_HOME"];
-  if (own !== undefined && own !== "") return join(resolve(own), "core.sock");
+  if (own !== undefined && own !== "") return resolve(own);
   const runtime = env["XDG_RUNTIME_DIR"];
   // A relative value is to be ignored, says the XDG base directory specification.
-  if (runtime !== undefined && isAbsolute(runtime)) return join(runtime, "continuum", "core.sock");
-  return join(homedir(), ".continuum", "core.sock");
+  if (runtime !== undefined && isAbsolute(runtime)) return join(runtime, "continuum");
+  return join(homedir(), ".continuum");
 }
 
 function unixEndpoint(path: string, url: string): Endpoint {

@@ -8,4 +8,5 @@ export type { CoreReply } from "./core-request.js";
 export { EndpointError, type EndpointErrorCode } from "./endpoint-error.js";
 export { type Endpoint, resolveEndpoint } from "./endpoint.js";
 export type { EventGap, EventStream, EventStreamOptions } from "./event-stream.js";
+export { resolveToken } from "./token.js";
 export { RustCoreIPCClient } from "./rust-core-ipc-client.js";

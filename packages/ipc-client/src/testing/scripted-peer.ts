@@ -46,15 +46,17 @@ export class PeerConnection {
   }
 }
 
-/** A core for tests, on a real Unix socket of its own, that does what the test says. `await using` removes it. */
+/** A core for tests, on a real Unix socket of its own or on TCP, that does what the test says. `await using` removes it. */
 export class ScriptedPeer {
   readonly connections: PeerConnection[] = [];
   readonly #requests: PeerRequest[] = [];
   readonly #waiters: ((request: PeerRequest) => void)[] = [];
   #server: Server | null = null;
 
+  #port: number | null = null;
+
   private constructor(
-    /** The socket's path. */
+    /** The socket's path; of no use on TCP. */
     readonly path: string,
     private readonly directory: string,
     private readonly script: ((request: PeerRequest) => void) | null,
@@ -67,6 +69,19 @@ export class ScriptedPeer {
     return peer;
   }
 
+  /** Starts one on a TCP port of its own, which it keeps over `kill`. */
+  static async startTcp(script: ((request: PeerRequest) => void) | null = null): Promise<ScriptedPeer> {
+    const peer = await ScriptedPeer.absent(script);
+    peer.#port = 0;
+    await peer.listen();
+    return peer;
+  }
+
+  /** Where it listens. */
+  get url(): string {
+    return this.#port === null ? `unix://${this.path}` : `tcp://127.0.0.1:${this.#port}`;
+  }
+
   /** One that doesn't listen yet: its path is free. */
   static async absent(script: ((request: PeerRequest) => void) | null = null): Promise<ScriptedPeer> {
     const directory = await mkdtemp(join(tmpdir(), "peer-"));
@@ -77,8 +92,11 @@ export class ScriptedPeer {
   async listen(): Promise<void> {
     const server = createServer((socket) => this.#accept(socket));
     this.#server = server;
-    server.listen(this.path);
+    if (this.#port === null) server.listen(this.path);
+    else server.listen(this.#port, "127.0.0.1");
     await once(server, "listening");
+    const address = server.address();
+    if (typeof address === "object" && address !== null) this.#port = address.port;
   }
 
   /** The next request, in the order of arrival. */
