@@ -3,6 +3,7 @@ import { benchDecode } from "./bench/decode-bench.js";
 import { benchDockerReading, benchDockerRelief } from "./bench/docker-relief-bench.js";
 import { benchForecast } from "./bench/forecast-bench.js";
 import { benchGenerate } from "./bench/generate-bench.js";
+import { benchIdle } from "./bench/idle-bench.js";
 import { benchMemoryPool } from "./bench/memory-pool-bench.js";
 import { benchPlan } from "./bench/plan-bench.js";
 
@@ -14,6 +15,7 @@ const benches: Readonly<Record<string, () => string | Promise<string>>> = {
   plan: () => benchPlan(),
   relief: benchDockerRelief,
   reading: benchDockerReading,
+  idle: benchIdle,
 };
 
 const asked = process.argv.slice(2);

@@ -149,6 +149,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     list: () => runtime.list(),
     metrics: () => runtime.metrics(),
     ipc: () => ipc.metrics,
+    delayMs: (share) => runtime.delays.quantileMs(share),
   });
   const session: SessionHandlers = {
     "session/authenticate": ({ token }, { connection }) => {

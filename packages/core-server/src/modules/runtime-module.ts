@@ -1,14 +1,9 @@
 import type { Clock } from "@continuum/broker-core";
 import type { IpcMetrics, RuntimeModule, RuntimeModuleMetrics } from "@continuum/wire-types";
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { CommandHandlers } from "../runtime/command-handlers.js";
 import { QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
 
 type Commands = "runtime/list" | "runtime/metrics" | "runtime/ipc";
-
-/** How exactly the event loop's delay is measured, in ms: each measurement wakes the process. */
-const DELAY_RESOLUTION_MS = 1_000;
-const NS_PER_MS = 1e6;
 
 /** What the module tells of. */
 export interface RuntimeModuleOptions {
@@ -18,6 +13,8 @@ export interface RuntimeModuleOptions {
   readonly list: () => readonly RuntimeModule[];
   readonly metrics: () => readonly RuntimeModuleMetrics[];
   readonly ipc: () => IpcMetrics;
+  /** How late the event loop is, in so large a share of the cases at most; null before it was measured. */
+  readonly delayMs: (share: number) => number | null;
 }
 
 /** Answers how the core's modules are, and what they and its process did. */
@@ -28,8 +25,8 @@ export function createRuntimeModule({
   list,
   metrics,
   ipc,
+  delayMs,
 }: RuntimeModuleOptions): ServiceModuleFor<Commands> {
-  let delay: IntervalHistogram | null = null;
   const startedMs = clock.monotonicMs();
   const handlers: Pick<CommandHandlers, Commands> = {
     "runtime/list": () => ({ ready: isReady(), modules: [...list()] }),
@@ -45,8 +42,8 @@ export function createRuntimeModule({
         cpuSeconds: (user + system) / 1e6,
         rssBytes: rss,
         heapUsedBytes: heapUsed,
-        eventLoopDelayP50Ms: toDelayMs(delay?.percentile(50)),
-        eventLoopDelayP99Ms: toDelayMs(delay?.percentile(99)),
+        eventLoopDelayP50Ms: delayMs(0.5) ?? 0,
+        eventLoopDelayP99Ms: delayMs(0.99) ?? 0,
         connections: ipc().connections,
         modules: [...metrics()],
       };
@@ -58,19 +55,5 @@ export function createRuntimeModule({
     priority: 5,
     commandPrefixes: ["runtime/"],
     handlers,
-    start: () => {
-      delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
-      delay.enable();
-      return Promise.resolve();
-    },
-    stop: () => {
-      delay?.disable();
-      return Promise.resolve();
-    },
   };
-}
-
-/** What is beyond the timer's own second. */
-function toDelayMs(nanoseconds = 0): number {
-  return Math.max(0, nanoseconds / NS_PER_MS - DELAY_RESOLUTION_MS);
 }

@@ -14,8 +14,9 @@ import { readProcessTable } from "../system/process-table.js";
 
 type Commands = "system/docker-tier-stats" | "system/docker-tier-probe" | "system/resources";
 
-/** From one sample of the processors to the next. */
-const SAMPLE_INTERVAL_MS = 2000;
+/** From one sample to the next while somebody asks for processes, and while nobody does: each wakes the core. */
+const SAMPLE_INTERVAL_MS = 2_000;
+const IDLE_INTERVAL_MS = 10_000;
 
 const DEFAULT_TOP_N = 10;
 const MAX_TOP_N = 100;
@@ -29,13 +30,13 @@ export interface SystemResourceModuleOptions {
   readonly platform?: NodeJS.Platform;
 }
 
-/** Answers what the host's Docker disk, processors and memory are like; usage is what lies between two samples. */
+/** Answers what the host's Docker disk, processors and memory are like; usage is that of the last seconds. */
 export function createSystemResourceModule({
   tier,
   clock,
   platform = process.platform,
 }: SystemResourceModuleOptions): ServiceModuleFor<Commands> {
-  const cpu = new CpuSampler();
+  const cpu = new CpuSampler(() => clock.monotonicMs());
   const units = readKernelUnits();
   const processes = new ProcessSampler({
     readTable: async () => readProcessTable(await units),
@@ -77,7 +78,7 @@ export function createSystemResourceModule({
     essential: false,
     priority: 30,
     commandPrefixes: ["system/docker-tier-", "system/resources"],
-    tickIntervalMs: SAMPLE_INTERVAL_MS,
+    tickIntervalMs: () => (processes.isWatched ? SAMPLE_INTERVAL_MS : IDLE_INTERVAL_MS),
     handlers,
     start: (started: ModuleContext) => {
       context = started;

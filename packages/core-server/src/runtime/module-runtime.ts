@@ -6,6 +6,7 @@ import { toErrorText } from "../error-text.js";
 import { RequestError } from "../request-error.js";
 import type { RequestOwner } from "./command-handlers.js";
 import { DEFAULT_MAX_QUEUED } from "./concurrency-gate.js";
+import { DurationHistogram } from "./duration-histogram.js";
 import type { EventBus } from "./event-bus.js";
 import { ModuleRecord } from "./module-record.js";
 import type { ServiceModule } from "./service-module.js";
@@ -23,6 +24,8 @@ export interface ModuleRuntimeOptions {
 
 /** Starts and stops the modules in order, and owns their ticks, their events and the limits on their requests. */
 export class ModuleRuntime {
+  /** How late the event loop noticed that ticks were due. Measuring it more often would wake an idle core for that alone. */
+  readonly delays = new DurationHistogram();
   readonly #ordered: readonly ModuleRecord[];
   readonly #records: ReadonlyMap<string, ModuleRecord>;
   readonly #abort = new AbortController();
@@ -132,6 +135,7 @@ export class ModuleRuntime {
         tick: (signal) => module.tick(signal),
         clock,
         log,
+        onDue: (lateMs) => this.delays.add(lateMs),
         onTicked: (error) => record.onTicked(error),
       });
     }

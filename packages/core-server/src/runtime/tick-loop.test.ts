@@ -9,6 +9,11 @@ function setUp(tick: (signal: AbortSignal) => Promise<void>) {
   return { loop: new TickLoop({ name: "m", intervalMs: 100, tick, clock, log }), clock, entries };
 }
 
+const bind = (clock: ManualClock) => ({
+  nowMs: () => clock.nowMs(),
+  setTimeout: (run: () => void, delayMs: number) => clock.setTimeout(run, delayMs),
+});
+
 describe("TickLoop", () => {
   it("ticks every interval, and no more once it is stopped", async () => {
     const { loop, clock } = setUp(() => Promise.resolve());
@@ -20,6 +25,28 @@ describe("TickLoop", () => {
     await loop.stop();
     await clock.advance(1000);
     expect(loop.counts.ticks).toBe(3);
+  });
+
+  it("tells of each due time how late it was noticed", async () => {
+    const clock = new ManualClock();
+    const { log } = recordingLog();
+    const heard: number[] = [];
+    const late = { ...bind(clock), monotonicMs: () => clock.monotonicMs() + lag };
+    let lag = 0;
+    const loop = new TickLoop({
+      name: "m",
+      intervalMs: 100,
+      tick: () => Promise.resolve(),
+      clock: late,
+      log,
+      onDue: (lateMs) => heard.push(lateMs),
+    });
+    loop.start();
+    await clock.advance(100);
+    lag = 40;
+    await clock.advance(100);
+    expect(heard).toEqual([0, 40]);
+    await loop.stop();
   });
 
   it("never runs two ticks at once, and counts those it misses", async () => {

@@ -26,6 +26,8 @@ export interface TickLoopOptions {
   readonly tick: (signal: AbortSignal) => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Hears of each due time how late it was noticed, in ms. */
+  readonly onDue?: (lateMs: number) => void;
   /** Hears how each tick ended: null, or the error. */
   readonly onTicked?: (error: unknown) => void;
 }
@@ -74,14 +76,16 @@ export class TickLoop {
   }
 
   #schedule(intervalMs: number): void {
-    const { clock } = this.options;
+    const { clock, onDue } = this.options;
     const dueMs = clock.monotonicMs() + intervalMs;
     this.#dueMs = dueMs;
     this.#cancelTimer?.();
     this.#cancelTimer = clock.setTimeout(() => {
       if (this.#abort.signal.aborted) return;
+      const lateMs = Math.max(0, clock.monotonicMs() - dueMs);
+      onDue?.(lateMs);
       // A machine that slept, or a loop that was blocked.
-      this.#counts.missed += Math.floor(Math.max(0, clock.monotonicMs() - dueMs) / intervalMs);
+      this.#counts.missed += Math.floor(lateMs / intervalMs);
       const startedMs = clock.monotonicMs();
       this.#schedule(this.intervalMs);
       if (this.#running !== null) {

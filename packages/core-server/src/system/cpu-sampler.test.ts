@@ -12,6 +12,7 @@ describe("CpuSampler", () => {
   it("tells what lies between the last two samples", () => {
     let now = [core(100, 900), core(0, 1000)];
     const sampler = new CpuSampler(
+      () => 0,
       () => now,
       () => [1.5, 0, 0],
     );
@@ -26,9 +27,27 @@ describe("CpuSampler", () => {
     expect(sampler.usage()).toMatchObject({ globalUsage: 0.75, perCoreUsage: [1, 0.5] });
   });
 
+  it("takes a sample itself when the last one is a while ago, but not twice at once", () => {
+    let now = [core(0, 0)];
+    let nowMs = 1000;
+    const sampler = new CpuSampler(
+      () => nowMs,
+      () => now,
+    );
+    nowMs = 1500;
+    now = [core(100, 300)];
+    expect(sampler.usage()).toMatchObject({ perCoreUsage: [0.25] });
+    nowMs = 1999;
+    now = [core(200, 300)];
+    expect(sampler.usage()).toMatchObject({ perCoreUsage: [0.25] });
+    nowMs = 2000;
+    expect(sampler.usage()).toMatchObject({ perCoreUsage: [1] });
+  });
+
   it("stays within 0 and 1 when counters stand still or go back, and without cores", () => {
     let now = [core(100, 900)];
     const sampler = new CpuSampler(
+      () => 0,
       () => now,
       () => [],
     );

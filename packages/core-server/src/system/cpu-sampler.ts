@@ -6,15 +6,21 @@ interface CoreTimes {
   readonly totalMs: number;
 }
 
+/** Samples nearer to each other than this tell nothing: the kernel counts in steps of 10 ms. */
+const MIN_APART_MS = 500;
+
 /** How busy the cores were between the last two samples. */
 export class CpuSampler {
   #last: readonly CoreTimes[];
+  #sampledMs: number;
   #perCoreUsage: readonly number[];
 
   constructor(
+    private readonly monotonicMs: () => number,
     private readonly cpus: () => CpuInfo[] = osCpus,
     private readonly loadAverage: () => number[] = osLoadAverage,
   ) {
+    this.#sampledMs = monotonicMs();
     this.#last = this.#read();
     // Before a second sample there is only the average since the machine started.
     this.#perCoreUsage = this.#last.map(({ busyMs, totalMs }) => ratio(busyMs, totalMs));
@@ -24,6 +30,7 @@ export class CpuSampler {
   sample(): void {
     const now = this.#read();
     const before = this.#last;
+    this.#sampledMs = this.monotonicMs();
     this.#last = now;
     this.#perCoreUsage = now.map((core, index) => {
       const earlier = before[index] ?? { busyMs: 0, totalMs: 0 };
@@ -31,8 +38,12 @@ export class CpuSampler {
     });
   }
 
-  /** The usage between the last two samples, as ratios from 0 to 1; the load is the one of this moment. */
+  /**
+   * The usage since the last sample, or between the last two when that one was taken only now, as ratios from 0 to 1;
+   * the load is the one of this moment.
+   */
   usage(): CpuUsage {
+    if (this.monotonicMs() - this.#sampledMs >= MIN_APART_MS) this.sample();
     const perCoreUsage = [...this.#perCoreUsage];
     const sum = perCoreUsage.reduce((total, usage) => total + usage, 0);
     return {

@@ -37,6 +37,18 @@ describe("ProcessSampler", () => {
     ]);
   });
 
+  it("asked again before a tick came, it takes the second sample itself", async () => {
+    const { world, sampler } = setUp();
+    world.table = [sample(1, 50)];
+    await sampler.top(1);
+    world.nowMs += 2500;
+    world.table = [sample(1, 55)];
+    expect((await sampler.top(1)).byCpu).toMatchObject([{ cpuUsage: 0.5 }]);
+    world.nowMs += 2500;
+    world.table = [sample(1, 60)];
+    expect((await sampler.top(1)).byCpu).toMatchObject([{ cpuUsage: 2 }]);
+  });
+
   it("doesn't take a new process for the old one of the same pid", async () => {
     const { world, sampler } = setUp();
     world.table = [sample(1, 50)];

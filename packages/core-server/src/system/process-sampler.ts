@@ -9,6 +9,8 @@ interface TableSample {
 
 /** For how long after a request the processes are sampled on, so that the next one has two samples. */
 const WATCHED_FOR_MS = 60_000;
+/** A sample older than this isn't what the processes do now. */
+const FRESH_FOR_MS = 2_500;
 /** Samples nearer to each other than this tell nothing: the kernel counts CPU time in steps of 10 ms. */
 const MIN_APART_MS = 500;
 
@@ -31,9 +33,14 @@ export class ProcessSampler {
     },
   ) {}
 
+  /** Whether somebody asked lately. */
+  get isWatched(): boolean {
+    return this.options.monotonicMs() < this.#watchedUntilMs;
+  }
+
   /** Takes a sample if somebody asked lately; forgets the old ones otherwise. */
   async tick(): Promise<void> {
-    if (this.options.monotonicMs() < this.#watchedUntilMs) {
+    if (this.isWatched) {
       await this.#sample();
     } else {
       this.#earlier = null;
@@ -43,8 +50,10 @@ export class ProcessSampler {
 
   /** The `topN` by CPU and by memory, highest first. Rejects where processes can't be read. */
   async top(topN: number): Promise<TopProcesses> {
-    this.#watchedUntilMs = this.options.monotonicMs() + WATCHED_FOR_MS;
-    const latest = this.#latest ?? (await this.#sample());
+    const nowMs = this.options.monotonicMs();
+    this.#watchedUntilMs = nowMs + WATCHED_FOR_MS;
+    const known = this.#latest !== null && nowMs - this.#latest.atMs <= FRESH_FOR_MS ? this.#latest : null;
+    const latest = known ?? (await this.#sample());
     const all = [...latest.processes.values()].map((process) => this.#usage(process, latest));
     return {
       byCpu: highest(all, topN, ({ cpuUsage }) => cpuUsage),
