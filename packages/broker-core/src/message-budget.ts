@@ -1,5 +1,5 @@
 /** Messages of one pool in any 24 hours, at most. */
-export const MAX_MESSAGES_A_DAY = 8;
+const MAX_MESSAGES_A_DAY = 8;
 const DAY_MS = 86_400_000;
 
 /** What a message is for the budget: what must be heard, what should be, and what only reminds. */

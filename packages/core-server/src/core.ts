@@ -3,6 +3,7 @@ import { createDockerPool, type DockerPool } from "@continuum/pool-docker";
 import type { AccessLevel, CommandName } from "@continuum/wire-types";
 import { type Logger, pino } from "pino";
 import type { CoreConfig } from "./config/core-config.js";
+import { createAlertSinks } from "./create-alert-sinks.js";
 import { createCachePools } from "./cache-pools.js";
 import { toErrorText } from "./error-text.js";
 import { BEYOND_LOCAL_WARNING } from "./face/banner.js";
@@ -74,7 +75,7 @@ export interface Core {
 
 /**
  * Builds a core; nothing is opened before `start`. Throws a CoreError `routes` if a command has no handler, `usage` for
- * a cache directory that can't be watched.
+ * a cache directory that can't be watched, or webhooks that can't be signed.
  */
 export function createCore(config: CoreConfig, options: CoreOptions = {}): Core {
   const { log = pino({ level: "silent" }), clock = systemClock } = options;
@@ -139,7 +140,13 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     biggestConsumer: (pool) => (pool === dockerPool.name ? dockerPool.largest() : null),
     goneAfterMs: (pool) => remotePools.goneAfterMs(pool),
   });
-  const alertSinks = createAlertSinksModule(log.child({ module: "alert-sinks" }));
+  const alertLog = log.child({ module: "alert-sinks" });
+  const alertSinks = createAlertSinksModule({
+    sinks: createAlertSinks(config, { clock, log: alertLog, env: process.env }),
+    clock,
+    log: alertLog,
+    openMessages: () => alerts.openMessages(),
+  });
   const history = createHistoryModule({ broker, keeper, nowMs: () => clock.nowMs() });
   const caches = createCachesModule({ ledger: cacheLedger, isDurable: () => state?.isDurable === true });
   const runtimeModule = createRuntimeModule({
@@ -161,6 +168,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     ...session,
     ...health.handlers,
     ...alerts.handlers,
+    ...alertSinks.handlers,
     ...history.handlers,
     ...remotePools.handlers,
     ...runtimeModule.handlers,

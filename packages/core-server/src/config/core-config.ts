@@ -1,6 +1,7 @@
 import type { EvictMode } from "@continuum/pool-docker";
 import type { Endpoint } from "../ipc/endpoint.js";
 import type { TokenSource } from "../ipc/token-file.js";
+import type { AlertWebhook } from "./alert-webhooks.js";
 
 /** From the most to the least talkative. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -61,6 +62,15 @@ export interface CoreConfig {
   readonly cacheMinAgeMs: number;
   /** Entries of caches that match one of these patterns are never deleted. */
   readonly cacheKeep: readonly string[];
+  /** A program that says alerts, and its arguments with `{text}`; null for none. */
+  readonly alertCommand: readonly string[] | null;
+  readonly alertWebhooks: readonly AlertWebhook[];
+  /** What signs json webhooks, and the file that holds it, which goes first; null where not given. */
+  readonly alertSecret: string | null;
+  readonly alertSecretFile: string | null;
+  readonly alertmanagerUrl: URL | null;
+  /** What alerts call this machine; null: its host name. */
+  readonly alertInstance: string | null;
   /** Where the journal of uses and the ledger of evictions are kept. */
   readonly stateDirectory: string;
   /** Null: warn when the log goes to a terminal, info otherwise. */

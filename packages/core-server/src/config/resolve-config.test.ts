@@ -39,6 +39,12 @@ describe("the core's configuration", () => {
       cacheEvict: "off",
       cacheMinAgeMs: 604_800_000,
       cacheKeep: [],
+      alertCommand: null,
+      alertWebhooks: [],
+      alertSecret: null,
+      alertSecretFile: null,
+      alertmanagerUrl: null,
+      alertInstance: null,
       stateDirectory: "/home/of/core/state",
       logLevel: null,
     });
@@ -70,6 +76,15 @@ describe("the core's configuration", () => {
     ["--cache-evict", "CONTINUUM_CACHE_EVICT", "on"],
     ["--cache-min-age", "CONTINUUM_CACHE_MIN_AGE", "12h"],
     ["--cache-keep", "CONTINUUM_CACHE_KEEP", "models--base*"],
+    ["--alert-command", "CONTINUUM_ALERT_COMMAND", "airc publish --room 'my room' --body-text {text}"],
+    [
+      "--alert-webhook",
+      "CONTINUUM_ALERT_WEBHOOKS",
+      "slack=https://hooks.example/T1/s3cret, ntfy=https://ntfy.example/topic",
+    ],
+    ["--alert-secret-file", "CONTINUUM_ALERT_SECRET_FILE", "/run/secrets/alerts"],
+    ["--alertmanager", "CONTINUUM_ALERTMANAGER_URL", "http://127.0.0.1:9093/prefix"],
+    ["--alert-instance", "CONTINUUM_ALERT_INSTANCE", "build-1"],
     ["--state-dir", "CONTINUUM_STATE_DIR", "/var/lib/continuum"],
     ["--log-level", "CONTINUUM_LOG_LEVEL", "silent"],
   ] as const;
@@ -98,6 +113,15 @@ describe("the core's configuration", () => {
     cacheEvict: "on",
     cacheMinAgeMs: 43_200_000,
     cacheKeep: ["models--base*"],
+    alertCommand: ["airc", "publish", "--room", "my room", "--body-text", "{text}"],
+    alertWebhooks: [
+      { kind: "slack", url: new URL("https://hooks.example/T1/s3cret") },
+      { kind: "ntfy", url: new URL("https://ntfy.example/topic") },
+    ],
+    alertSecret: null,
+    alertSecretFile: "/run/secrets/alerts",
+    alertmanagerUrl: new URL("http://127.0.0.1:9093/prefix"),
+    alertInstance: "build-1",
     stateDirectory: "/var/lib/continuum",
     logLevel: "silent",
   };
@@ -186,6 +210,20 @@ describe("the core's configuration", () => {
     [["--cache-dir", "a=/srv/1,"], {}, "--cache-dir"],
     [["--cache-evict", "standard"], {}, '--cache-evict: got "standard", expected off or on'],
     [["--state-dir", "relative"], {}, "--state-dir"],
+    [
+      ["--alert-command", "say 'all of it"],
+      {},
+      "--alert-command: can't be used, expected a program and arguments, {text} in one of them",
+    ],
+    [["--alert-command", "say loudly"], {}, "--alert-command"],
+    [["--alert-command", "{text} now"], {}, "--alert-command"],
+    [["--alert-webhook", "slack"], {}, "--alert-webhook: can't be used, expected entries KIND=URL"],
+    [["--alert-webhook", "teams=https://x.example/y"], {}, "--alert-webhook"],
+    [["--alert-webhook", "slack=ftp://x.example/y"], {}, "--alert-webhook"],
+    [["--alert-webhook", "ntfy=https://x.example/"], {}, "--alert-webhook"],
+    [["--alertmanager", "localhost:9093"], {}, "--alertmanager"],
+    [["--alert-secret-file", "relative"], {}, "--alert-secret-file"],
+    [["--alert-instance", "a b"], {}, "--alert-instance"],
     [["--min-idle", "1 day"], {}, "--min-idle"],
     [["--docker-host", "ssh://somewhere"], {}, "--docker-host"],
     [[], { DOCKER_HOST: "ssh://somewhere" }, "DOCKER_HOST"],
@@ -210,6 +248,18 @@ describe("the core's configuration", () => {
       expect(() => configOf(args, env)).toThrow(message);
     },
   );
+
+  it("repeats nothing that may be secret", () => {
+    const typed = "slack=https://hooks.example/T1/s3cret,teams=https://x.example";
+    expect(() => configOf([], { CONTINUUM_ALERT_WEBHOOKS: typed })).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining("s3cret") as string }) as Error,
+    );
+  });
+
+  it("takes the secret of webhooks from its variable alone", () => {
+    expect(configOf([], { CONTINUUM_ALERT_SECRET: "whsec_x" }).alertSecret).toBe("whsec_x");
+    expect(() => configOf(["--alert-secret", "whsec_x"])).toThrow("--alert-secret");
+  });
 
   it("prints help with every flag and variable, and the version", () => {
     const help = parseCommandLine(["--help"], "1.2.3");

@@ -65,6 +65,13 @@ export function resolveConfig(flags: RawFlags, env: Env): CoreConfig {
     cacheEvict: resolve("cacheEvict", flags, env).value,
     cacheMinAgeMs: resolve("cacheMinAgeMs", flags, env).value,
     cacheKeep: resolve("cacheKeep", flags, env).value,
+    alertCommand: resolve("alertCommand", flags, env).value,
+    alertWebhooks: resolve("alertWebhooks", flags, env).value,
+    // No flag: the arguments of a process are everybody's to read.
+    alertSecret: env["CONTINUUM_ALERT_SECRET"] === "" ? null : (env["CONTINUUM_ALERT_SECRET"] ?? null),
+    alertSecretFile: resolve("alertSecretFile", flags, env).value,
+    alertmanagerUrl: resolve("alertmanagerUrl", flags, env).value,
+    alertInstance: resolve("alertInstance", flags, env).value,
     stateDirectory: resolve("stateDirectory", flags, env).value ?? defaultStateDirectory(env),
     logLevel: resolve("logLevel", flags, env).value,
   };
@@ -91,6 +98,9 @@ function resolve<N extends SettingName>(
 function parse<T>(setting: Setting<T>, text: string, source: string): T {
   const value = setting.parse(text);
   if (value !== null) return value;
+  if (setting.isSecret === true) {
+    throw new CoreError("usage", `${source}: can't be used, expected ${setting.expected}`);
+  }
   throw new CoreError("usage", `${source}: got ${JSON.stringify(text)}, expected ${setting.expected}`);
 }
 

@@ -1,8 +1,11 @@
 import { DockerHostError, type EvictMode, parseDockerHost } from "@continuum/pool-docker";
 import { isAbsolute } from "node:path";
+import { parseCommandTemplate } from "../sinks/command-template.js";
 import { parseDuration } from "./duration.js";
 import { type CacheDirectory, LOG_LEVELS, type LogLevel } from "./core-config.js";
+import { type AlertWebhook, parseAlertWebhooks } from "./alert-webhooks.js";
 import { parseCacheDirectories } from "./cache-directories.js";
+import { parseHttpUrl } from "./http-url.js";
 import { parseSize } from "./size.js";
 
 /** One thing that can be set by a flag or by an environment variable. */
@@ -19,6 +22,8 @@ export interface Setting<T> {
   readonly defaultText: string;
   /** What the flag alone means, without a value; left out where it needs one. */
   readonly preset?: string;
+  /** Whether what is typed may hold a secret: no error repeats it then. */
+  readonly isSecret?: boolean;
   /** Null when the text can't be used. */
   readonly parse: (text: string) => T | null;
 }
@@ -77,6 +82,10 @@ function parsePatterns(text: string): readonly string[] | null {
   const patterns = text.split(",").map((each) => each.trim());
   const areUsable = patterns.every((each) => /^[\w./:@*?-]+$/u.test(each));
   return areUsable && patterns.length <= MAX_PATTERNS ? patterns : null;
+}
+
+function parseInstance(text: string): string | null {
+  return /^[\w.:-]{1,200}$/u.test(text) ? text : null;
 }
 
 function parseDirectory(text: string): string | null {
@@ -340,6 +349,61 @@ export const SETTINGS = {
       const value = parseCount(text);
       return value !== null && value >= 1 && value <= MAX_CONNECTIONS ? value : null;
     },
+  }),
+  alertCommand: setting<readonly string[] | null>({
+    flag: "--alert-command",
+    placeholder: "COMMAND",
+    variable: "CONTINUUM_ALERT_COMMAND",
+    description: "run this for each alert, without a shell; {text} in an argument becomes the alert's line",
+    expected:
+      "a program and arguments, {text} in one of them, words by spaces or quoted, such as " +
+      "'airc publish --room ROOM --kind message --body-text {text}'",
+    defaultValue: null,
+    defaultText: "none",
+    isSecret: true,
+    parse: parseCommandTemplate,
+  }),
+  alertWebhooks: setting<readonly AlertWebhook[]>({
+    flag: "--alert-webhook",
+    placeholder: "KIND=URL,...",
+    variable: "CONTINUUM_ALERT_WEBHOOKS",
+    description: "post each alert there; KIND is slack, discord, ntfy or json (signed). Prefer the variable",
+    expected: "entries KIND=URL by commas, KIND slack, discord, ntfy (its URL ends with the topic) or json",
+    defaultValue: [],
+    defaultText: "none",
+    isSecret: true,
+    parse: parseAlertWebhooks,
+  }),
+  alertSecretFile: setting<string | null>({
+    flag: "--alert-secret-file",
+    placeholder: "PATH",
+    variable: "CONTINUUM_ALERT_SECRET_FILE",
+    description: "the secret that signs json webhooks, whsec_BASE64; or CONTINUUM_ALERT_SECRET itself",
+    expected: "an absolute path",
+    defaultValue: null,
+    defaultText: "none",
+    parse: parseDirectory,
+  }),
+  alertmanagerUrl: setting<URL | null>({
+    flag: "--alertmanager",
+    placeholder: "URL",
+    variable: "CONTINUUM_ALERTMANAGER_URL",
+    description: "tell a Prometheus Alertmanager of episodes",
+    expected: "http://HOST:PORT or https://..., with its path prefix if it has one",
+    defaultValue: null,
+    defaultText: "none",
+    isSecret: true,
+    parse: parseHttpUrl,
+  }),
+  alertInstance: setting<string | null>({
+    flag: "--alert-instance",
+    placeholder: "NAME",
+    variable: "CONTINUUM_ALERT_INSTANCE",
+    description: "what alerts call this machine",
+    expected: "1 to 200 of letters, digits, dot, colon, dash and underscore",
+    defaultValue: null,
+    defaultText: "its host name",
+    parse: parseInstance,
   }),
   stateDirectory: setting<string | null>({
     flag: "--state-dir",

@@ -4,6 +4,7 @@ import { HealthCheckServerCommand } from "./health-check-server-command";
 import { RuntimeIpcServerCommand } from "./runtime-ipc-server-command";
 import { RuntimeListServerCommand } from "./runtime-list-server-command";
 import { RuntimeMetricsServerCommand } from "./runtime-metrics-server-command";
+import { SystemAlertSinksServerCommand } from "./system-alert-sinks-server-command";
 import { SystemCacheEvictHistoryServerCommand } from "./system-cache-evict-history-server-command";
 import { SystemDockerEvictApplyServerCommand } from "./system-docker-evict-apply-server-command";
 import { SystemDockerEvictHistoryServerCommand } from "./system-docker-evict-history-server-command";
@@ -25,6 +26,7 @@ export interface ServerCommands {
   readonly "runtime/ipc": RuntimeIpcServerCommand;
   readonly "runtime/list": RuntimeListServerCommand;
   readonly "runtime/metrics": RuntimeMetricsServerCommand;
+  readonly "system/alert-sinks": SystemAlertSinksServerCommand;
   readonly "system/cache-evict-history": SystemCacheEvictHistoryServerCommand;
   readonly "system/docker-evict-apply": SystemDockerEvictApplyServerCommand;
   readonly "system/docker-evict-history": SystemDockerEvictHistoryServerCommand;
@@ -48,6 +50,7 @@ export function createServerCommands(client: RustCoreIPCClient = connectCore()):
     "runtime/ipc": new RuntimeIpcServerCommand(client),
     "runtime/list": new RuntimeListServerCommand(client),
     "runtime/metrics": new RuntimeMetricsServerCommand(client),
+    "system/alert-sinks": new SystemAlertSinksServerCommand(client),
     "system/cache-evict-history": new SystemCacheEvictHistoryServerCommand(client),
     "system/docker-evict-apply": new SystemDockerEvictApplyServerCommand(client),
     "system/docker-evict-history": new SystemDockerEvictHistoryServerCommand(client),

@@ -3,6 +3,7 @@ export { HealthCheckServerCommand } from "./health-check-server-command";
 export { RuntimeIpcServerCommand } from "./runtime-ipc-server-command";
 export { RuntimeListServerCommand } from "./runtime-list-server-command";
 export { RuntimeMetricsServerCommand } from "./runtime-metrics-server-command";
+export { SystemAlertSinksServerCommand } from "./system-alert-sinks-server-command";
 export { SystemCacheEvictHistoryServerCommand } from "./system-cache-evict-history-server-command";
 export { SystemDockerEvictApplyServerCommand } from "./system-docker-evict-apply-server-command";
 export { SystemDockerEvictHistoryServerCommand } from "./system-docker-evict-history-server-command";

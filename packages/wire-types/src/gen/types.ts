@@ -5,6 +5,8 @@ export type { AlertConsumer } from "./paging/AlertConsumer";
 export { decodeAlertConsumer, alertConsumerSchema } from "./validators/AlertConsumer";
 export type { AlertMessage } from "./paging/AlertMessage";
 export { decodeAlertMessage, alertMessageSchema } from "./validators/AlertMessage";
+export type { AlertSinkStatus } from "./system/AlertSinkStatus";
+export { decodeAlertSinkStatus, alertSinkStatusSchema } from "./validators/AlertSinkStatus";
 export type { BrokerSnapshot } from "./paging/BrokerSnapshot";
 export { decodeBrokerSnapshot, brokerSnapshotSchema } from "./validators/BrokerSnapshot";
 export type { BrokerSnapshotExtension } from "./paging/BrokerSnapshotExtension";

@@ -7,6 +7,7 @@ import { runtimeIpcCommand, type RuntimeIpcParams, type RuntimeIpcReply } from "
 import { runtimeListCommand, type RuntimeListParams, type RuntimeListReply } from "./runtime-list";
 import { runtimeMetricsCommand, type RuntimeMetricsParams, type RuntimeMetricsReply } from "./runtime-metrics";
 import { sessionAuthenticateCommand, type SessionAuthenticateParams, type SessionAuthenticateReply } from "./session-authenticate";
+import { systemAlertSinksCommand, type SystemAlertSinksParams, type SystemAlertSinksReply } from "./system-alert-sinks";
 import { systemCacheEvictHistoryCommand, type SystemCacheEvictHistoryParams, type SystemCacheEvictHistoryReply } from "./system-cache-evict-history";
 import { systemDockerEvictApplyCommand, type SystemDockerEvictApplyParams, type SystemDockerEvictApplyReply } from "./system-docker-evict-apply";
 import { systemDockerEvictHistoryCommand, type SystemDockerEvictHistoryParams, type SystemDockerEvictHistoryReply } from "./system-docker-evict-history";
@@ -34,6 +35,7 @@ export type CommandMap = {
   "runtime/list": { params: RuntimeListParams; result: RuntimeListReply };
   "runtime/metrics": { params: RuntimeMetricsParams; result: RuntimeMetricsReply };
   "session/authenticate": { params: SessionAuthenticateParams; result: SessionAuthenticateReply };
+  "system/alert-sinks": { params: SystemAlertSinksParams; result: SystemAlertSinksReply };
   "system/cache-evict-history": { params: SystemCacheEvictHistoryParams; result: SystemCacheEvictHistoryReply };
   "system/docker-evict-apply": { params: SystemDockerEvictApplyParams; result: SystemDockerEvictApplyReply };
   "system/docker-evict-history": { params: SystemDockerEvictHistoryParams; result: SystemDockerEvictHistoryReply };
@@ -63,6 +65,7 @@ export const COMMANDS: { readonly [C in keyof CommandMap]: CommandDescriptor<Com
   "runtime/list": runtimeListCommand,
   "runtime/metrics": runtimeMetricsCommand,
   "session/authenticate": sessionAuthenticateCommand,
+  "system/alert-sinks": systemAlertSinksCommand,
   "system/cache-evict-history": systemCacheEvictHistoryCommand,
   "system/docker-evict-apply": systemDockerEvictApplyCommand,
   "system/docker-evict-history": systemDockerEvictHistoryCommand,

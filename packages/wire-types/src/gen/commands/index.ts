@@ -6,6 +6,7 @@ export type { RuntimeIpcParams, RuntimeIpcReply, RuntimeIpcResult } from "./runt
 export type { RuntimeListParams, RuntimeListReply, RuntimeListResult } from "./runtime-list";
 export type { RuntimeMetricsParams, RuntimeMetricsReply, RuntimeMetricsResult } from "./runtime-metrics";
 export type { SessionAuthenticateParams, SessionAuthenticateReply, SessionAuthenticateResult } from "./session-authenticate";
+export type { SystemAlertSinksParams, SystemAlertSinksReply, SystemAlertSinksResult } from "./system-alert-sinks";
 export type { SystemCacheEvictHistoryParams, SystemCacheEvictHistoryReply, SystemCacheEvictHistoryResult } from "./system-cache-evict-history";
 export type { SystemDockerEvictApplyParams, SystemDockerEvictApplyReply, SystemDockerEvictApplyResult } from "./system-docker-evict-apply";
 export type { SystemDockerEvictHistoryParams, SystemDockerEvictHistoryReply, SystemDockerEvictHistoryResult } from "./system-docker-evict-history";
