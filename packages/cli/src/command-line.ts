@@ -1,8 +1,10 @@
 import { COMMANDS } from "@continuum/wire-types";
 import { Command, CommanderError } from "commander";
 import type { DockerQuestion } from "./docker-report.js";
+import { parseDuration } from "./parse-duration.js";
 import { parseParams } from "./parse-params.js";
 import { parseSize } from "./parse-size.js";
+import type { TrendQuestion } from "./trend-report.js";
 import { UsageError } from "./usage-error.js";
 
 /** What every command of the CLI knows. */
@@ -20,6 +22,7 @@ export type CommandLine =
       readonly command: string;
       readonly params: Readonly<Record<string, unknown>>;
     } & GlobalOptions)
+  | ({ readonly kind: "trend"; readonly json: boolean; readonly question: TrendQuestion } & GlobalOptions)
   | ({ readonly kind: "docker"; readonly json: boolean; readonly question: DockerQuestion } & GlobalOptions)
   | { readonly kind: "print"; readonly text: string };
 
@@ -27,6 +30,10 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /** What deletes or pulls takes its time. */
 const ACTION_TIMEOUT_MS = 51_000;
 const POLICIES = ["conservative", "standard", "aggressive"] as const;
+const RESOLUTIONS = ["raw", "minute", "hour"] as const;
+const MIN_WINDOW_MS = 60_000;
+/** As long as the core keeps anything. */
+const MAX_WINDOW_MS = 730 * 86_400_000;
 const MAX_LISTED = 1_000;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
@@ -34,6 +41,7 @@ const EXAMPLES = `
 Examples:
   continuum status                                     how full every tier is
   continuum status --json | jq .dockerTier.pressure    the same for a program
+  continuum trend docker --window 7d                   how it went, as a chart, and when it is full
   continuum usage                                      who fills Docker's disk
   continuum plan --policy standard --free 5GB          what would go, and why; deletes nothing
   continuum apply PLAN                                 carry a plan out
@@ -44,6 +52,15 @@ Examples:
   continuum --url /run/continuum/core.sock status      another core (or CONTINUUM_CORE_URL)
 
 Exit codes: 0 done, 1 the command failed, 2 a flag can't be used, 3 no core is running.`;
+
+const TREND_EXAMPLES = `
+Examples:
+  continuum trend                                      every pool, the last day
+  continuum trend docker --window 6h                   one pool, the last six hours
+  continuum trend docker --window 30d --resolution hour
+  continuum trend docker --json | jq '.histories[0].points[-1].pressure'
+
+Readings are kept for a day, points a minute for a month, points an hour for two years.`;
 
 /** Every command of the contract with its parameters' example, as the specs say. */
 function commandsHelp(): string {
@@ -75,11 +92,16 @@ export function parseCommandLine(args: readonly string[], version: string): Comm
     .configureOutput({ writeOut: (part) => (text += part), writeErr: () => undefined });
   program
     .command("status")
-    .description("show every tier: used, capacity, pressure, severity, and the trend of the last minute")
+    .description(
+      "show every tier: used, capacity, pressure, severity, the trend of the last minute, and when it is full",
+    )
     .option("--json", "print one JSON object")
     .action((options: { json?: true }) => {
       parsed.push({ kind: "status", json: options.json === true, ...toGlobals(program.opts()) });
     });
+  addTrendCommand(program, (question, json) => {
+    parsed.push({ kind: "trend", json, question, ...toGlobals(program.opts()) });
+  });
   const docker = (question: DockerQuestion, json: boolean): void => {
     const isAction = question.kind === "apply" || question.kind === "undo";
     const globals = toGlobals(program.opts(), isAction ? ACTION_TIMEOUT_MS : DEFAULT_TIMEOUT_MS);
@@ -109,6 +131,28 @@ export function parseCommandLine(args: readonly string[], version: string): Comm
   const [commandLine] = parsed;
   if (commandLine === undefined) throw new UsageError("no command given (see continuum --help)");
   return commandLine;
+}
+
+function addTrendCommand(program: Command, add: (question: TrendQuestion, json: boolean) => void): void {
+  program
+    .command("trend [POOL]")
+    .description("show how full a pool was over time; every pool when none is named")
+    .option("--window <DURATION>", "how far back, such as 30m, 6h or 7d", "24h")
+    .option(
+      "--resolution <STEP>",
+      `what a point stands for: ${RESOLUTIONS.join(", ")} (default: the finest that fits)`,
+    )
+    .option("--json", "print one JSON object")
+    .addHelpText("after", TREND_EXAMPLES)
+    .action((pool: string | undefined, options: { window: string; resolution?: string; json?: true }) => {
+      const windowMs = parseDuration("--window", options.window, MIN_WINDOW_MS, MAX_WINDOW_MS);
+      const resolution = RESOLUTIONS.find((each) => each === options.resolution) ?? null;
+      if (options.resolution !== undefined && resolution === null) {
+        const got = JSON.stringify(options.resolution);
+        throw new UsageError(`--resolution: got ${got}, expected ${RESOLUTIONS.join(", ")}`);
+      }
+      add({ pool: pool ?? null, windowMs, resolution }, options.json === true);
+    });
 }
 
 function addDockerCommands(program: Command, add: (question: DockerQuestion, json: boolean) => void): void {

@@ -9,6 +9,8 @@ it("the README's transcript is what the CLI prints", async () => {
   const env = { CONTINUUM_CORE_URL: core.path };
   const status = await runInProcess(["status"], { env });
   expect(readme).toContain(`$ continuum status\n${status.stdout}`);
+  const trend = await runInProcess(["trend", "docker", "--window", "2h"], { env });
+  expect(readme).toContain(`$ continuum trend docker --window 2h\n${trend.stdout}`);
   const call = await runInProcess(["call", "system/docker-tier-stats"], { env });
   expect(readme).toContain(`$ continuum call system/docker-tier-stats\n${call.stdout}`);
 });

@@ -6,6 +6,8 @@ import { toErrorReport } from "./error-report.js";
 import { EXIT_CODE } from "./exit-code.js";
 import { statusLines, type StatusStyle } from "./status-lines.js";
 import { readStatus } from "./status-report.js";
+import { trendLines } from "./trend-lines.js";
+import { readTrend } from "./trend-report.js";
 import { readVersion } from "./version.js";
 
 /** Where the CLI writes. */
@@ -66,6 +68,12 @@ async function withCore(
     const lines = commandLine.json ? [JSON.stringify(report.value)] : dockerLines(report);
     context.stdout.write(lines.map((line) => `${line}\n`).join(""));
     return isDone(report);
+  }
+  if (commandLine.kind === "trend") {
+    const report = await readTrend(client, commandLine.question, Date.now(), context.signal);
+    const lines = commandLine.json ? [JSON.stringify(report)] : trendLines(report, toStyle(context));
+    context.stdout.write(lines.map((line) => `${line}\n`).join(""));
+    return true;
   }
   const report = await readStatus(client, context.signal);
   const lines = commandLine.json ? [JSON.stringify(report)] : statusLines(report, toStyle(context));

@@ -6,7 +6,8 @@ import {
   toPressureTier,
 } from "@continuum/wire-types";
 import stringWidth from "string-width";
-import type { StatusReport } from "./status-report.js";
+import { noteLines } from "./note-lines.js";
+import type { StatusExtension, StatusReport } from "./status-report.js";
 import { toPrintable } from "./to-printable.js";
 
 /** How the status is drawn. */
@@ -21,7 +22,7 @@ const MAX_BAR = 30;
 /** A shorter bar says nothing. */
 const MIN_BAR = 6;
 
-/** The status for people: a row a tier, what was tried for one that wasn't found, the counters, the warnings. */
+/** The status for people: a row a tier, what was tried for one that wasn't found, what relief does, the counters, the warnings. */
 export function statusLines(report: StatusReport, { columns, color }: StatusStyle): string[] {
   const rows = toRows(report);
   const nameWidth = Math.max(...rows.map(({ name }) => stringWidth(name)));
@@ -39,14 +40,18 @@ export function statusLines(report: StatusReport, { columns, color }: StatusStyl
   return [
     ...(barWidth >= MIN_BAR ? draw(barWidth) : width <= columns ? bare : bare.map(squeeze)),
     ...probeLines(report.probe, report.dockerTier.detected),
+    ...(report.extension === null ? [] : noteLines(report.extension, report.evict)),
     `evictions ${evictionsFired}, freed ${formatBytes(bytesFreedTotal)}`,
     ...report.warnings.map((warning) => `warning: ${warning}`),
   ];
 }
 
 /** Highest pressure first, as the broker orders them; the Docker tier always has a row. */
-function toRows({ dockerTier, broker, trends }: StatusReport): TierRow[] {
-  const trendOf = (pool: string): TierRow["trend"] => trends?.find(({ name }) => name === pool) ?? null;
+function toRows({ dockerTier, broker, trends, extension }: StatusReport): TierRow[] {
+  const courseOf = (pool: string): Pick<TierRow, "trend" | "timeToFullMs"> => ({
+    trend: trends?.find(({ name }) => name === pool) ?? null,
+    timeToFullMs: extension === null ? null : timeToFullMs(extension, pool),
+  });
   // The broker's pressure is above that of its bytes where inodes run out first.
   const view = broker.pools.find(({ name }) => name === DOCKER);
   const isByInodes = view !== undefined && view.pressure > view.stats.pressure;
@@ -56,7 +61,7 @@ function toRows({ dockerTier, broker, trends }: StatusReport): TierRow[] {
     ...dockerTier,
     pressure,
     tier: toPressureTier(pressure),
-    trend: trendOf(DOCKER),
+    ...courseOf(DOCKER),
   };
   const rows = broker.pools.map(({ name, pressure, tier, stats }): TierRow => {
     if (name === DOCKER) return docker;
@@ -70,10 +75,16 @@ function toRows({ dockerTier, broker, trends }: StatusReport): TierRow[] {
       capacityBytes,
       pressure,
       tier,
-      trend: trendOf(name),
+      ...courseOf(name),
     };
   });
   return broker.pools.some(({ name }) => name === DOCKER) ? rows : [...rows, docker];
+}
+
+/** From now on: the reading that a forecast rests on may be a while ago. */
+function timeToFullMs({ atMs, forecasts }: StatusExtension, pool: string): number | null {
+  const fullAtMs = forecasts.find(({ name }) => name === pool)?.fullAtMs ?? null;
+  return fullAtMs === null ? null : Math.max(0, fullAtMs - atMs);
 }
 
 function probeLines(probe: DockerTierProbe, detected: boolean): string[] {

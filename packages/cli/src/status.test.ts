@@ -1,11 +1,15 @@
 import stringWidth from "string-width";
 import { describe, expect, it } from "vitest";
 import { runInProcess } from "./testing/run-in-process.js";
-import { FULL_CORE, startCore } from "./testing/scripted-core.js";
+import { CALM_EXTENSION, FULL_CORE, startCore } from "./testing/scripted-core.js";
 
-/** The same core as a Rust one may be: no trends, and a health check of its own. */
+/** The same core as a Rust one may be: no trends or forecasts, and a health check of its own. */
 const RUST_CORE = {
-  ...Object.fromEntries(Object.entries(FULL_CORE).filter(([name]) => name !== "system/pressure-trends")),
+  ...Object.fromEntries(
+    Object.entries(FULL_CORE).filter(
+      ([name]) => !["system/pressure-trends", "system/pressure-broker-extension"].includes(name),
+    ),
+  ),
   "health-check": { healthy: true },
 };
 
@@ -21,7 +25,9 @@ describe("continuum status", () => {
     const { exitCode, stdout, stderr } = await runInProcess(["status", "--url", core.path]);
     expect([exitCode, stderr]).toEqual([0, ""]);
     const [docker, vram, counters, warning] = stdout.split("\n");
-    expect(docker).toMatch(/^docker {2}\[#+-\] +970\.0 MB \/ 1\.0 GB +97 % +critical +↗ \+7\.0 % in 1 min$/u);
+    expect(docker).toMatch(
+      /^docker {2}\[#+\] +970\.0 MB \/ 1\.0 GB +97 % +critical +↗ \+7\.0 % in 1 min {2}full in 12 min$/u,
+    );
     expect(vram).toMatch(/^vram {4}\[#+-+\] +3\.0 GB \/ 24\.0 GB +12 % +normal +–$/u);
     expect(counters).toBe("evictions 3, freed 8.2 GB");
     expect(warning).toMatch(/^warning: the Docker disk is 97 % full .*--evict conservative/u);
@@ -42,11 +48,66 @@ describe("continuum status", () => {
     expect(stdout).toMatch(/^warning: the Docker disk runs out of inodes \(98 % are used\); /mu);
   });
 
+  it("says what relief does, and which episodes last, where there is something to say", async () => {
+    const [docker, vram] = CALM_EXTENSION.relief;
+    const { atMs } = CALM_EXTENSION;
+    const busy = { ...docker, state: "relieving", roundsInRelief: 2, freedBytesInRelief: 3_200_000_000 };
+    const stuck = { ...vram, state: "ineffective", ineffectiveRounds: 3, notBeforeMs: atMs + 240_000 };
+    const alert = {
+      tierName: "vram",
+      pressure: 0.97,
+      tier: "critical",
+      bytesFreed: 0,
+      actionTaken: true,
+      atMs,
+    };
+    const episode = {
+      episodeId: "e",
+      kind: "repeated",
+      alert,
+      startedAtMs: atMs - 1_500_000,
+      endedAtMs: null,
+      highestTier: "critical",
+      timeToFullMs: null,
+      biggestConsumer: { kind: "image", name: "app\n:1", sizeBytes: 500_000_000 },
+      nextCommand: "continuum usage",
+      messageCount: 2,
+      text: "as one line",
+    };
+    const extension = { ...CALM_EXTENSION, relief: [busy, stuck], episodes: [episode] };
+    await using core = await startCore({ ...FULL_CORE, "system/pressure-broker-extension": extension });
+    const { stdout } = await runInProcess(["status", "--url", core.path]);
+    expect(stdout.split("\n").slice(2, 5)).toEqual([
+      "docker: relief under way: round 2, 3.2 GB freed so far",
+      "vram: relief is ineffective: 3 rounds in a row freed next to nothing; the next try in 4 min",
+      "vram: under pressure for 25 min, at worst critical, 0 B freed since, the biggest is image app :1 (500.0 MB); next: continuum usage",
+    ]);
+  });
+
+  it.each([
+    [
+      { state: "backingOff", notBeforeMs: CALM_EXTENSION.atMs + 5_000 },
+      "docker: relief failed; the next try in 5 s",
+    ],
+    [{ state: "backingOff", notBeforeMs: CALM_EXTENSION.atMs - 1 }, "docker: relief failed"],
+    [{ state: "stale" }, "docker: the figures are old: it couldn't be read lately"],
+    // It can't be effective: it isn't let.
+    [{ state: "ineffective", ineffectiveRounds: 1 }, "evictions 3, freed 8.2 GB"],
+    [{ state: "coolingDown" }, "evictions 3, freed 8.2 GB"],
+  ])("says of %o: %s", async (change, line) => {
+    const relief = [{ ...CALM_EXTENSION.relief[0], ...change }];
+    const extension = { ...CALM_EXTENSION, relief };
+    await using core = await startCore({ ...FULL_CORE, "system/pressure-broker-extension": extension });
+    const { stdout } = await runInProcess(["status", "--url", core.path]);
+    expect(stdout.split("\n")[2]).toBe(line);
+  });
+
   it("works with a core that knows no trends", async () => {
     await using core = await startCore(RUST_CORE);
     const { exitCode, stdout } = await runInProcess(["status"], { env: { CONTINUUM_CORE_URL: core.path } });
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^docker .* critical +–$/mu);
+    expect(stdout).not.toMatch(/full in/u);
     expect(stdout).toContain("remove by hand what nobody needs");
   });
 
@@ -105,15 +166,33 @@ describe("continuum status", () => {
     await using core = await startCore(RUST_CORE);
     const { stdout } = await runInProcess(["status", "--json", "--url", core.path]);
     const report = JSON.parse(stdout) as Record<string, unknown>;
-    expect(Object.keys(report)).toEqual(["endpoint", "dockerTier", "probe", "broker", "trends", "warnings"]);
+    expect(Object.keys(report)).toEqual([
+      "endpoint",
+      "dockerTier",
+      "probe",
+      "broker",
+      "trends",
+      "extension",
+      "evict",
+      "warnings",
+    ]);
     expect(report).toMatchObject({
       endpoint: `unix://${core.path}`,
       dockerTier: FULL_CORE["system/docker-tier-stats"],
       probe: FULL_CORE["system/docker-tier-probe"],
       broker: FULL_CORE["system/pressure-broker-state"],
       trends: null,
+      extension: null,
+      evict: null,
     });
     expect(report["warnings"]).toHaveLength(1);
+    await using full = await startCore(FULL_CORE);
+    const { atMs, forecasts, relief, episodes } = CALM_EXTENSION;
+    const whole = await runInProcess(["status", "--json", "--url", full.path]);
+    expect(JSON.parse(whole.stdout)).toMatchObject({
+      extension: { atMs, forecasts, relief, episodes },
+      evict: "off",
+    });
   });
 
   it("fails on a core whose figures aren't of the contract", async () => {

@@ -158,4 +158,5 @@ export { formatBytes } from "./text/format-bytes.js";
 export { formatPercent } from "./text/format-percent.js";
 export { formatPressureAlert } from "./text/format-pressure-alert.js";
 export { toPressureTier } from "./to-pressure-tier.js";
+export { formatTimeSpan } from "./text/format-time-span.js";
 export { formatTierRow, type TierRow, type TierRowStyle } from "./text/format-tier-row.js";

@@ -15,6 +15,77 @@ const pool = {
   inflightCount: 0,
 };
 
+const AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+const calm = {
+  state: "idle",
+  roundsInRelief: 0,
+  freedBytesInRelief: 0,
+  ineffectiveRounds: 0,
+  notBeforeMs: null,
+  lastDecision: null,
+};
+
+const snapshot = {
+  globalPressure: 0.96,
+  globalTier: "critical",
+  pools: [
+    {
+      name: "docker",
+      pressure: 0.96,
+      tier: "critical",
+      stats: { ...pool, name: "docker", pressure: 0.96 },
+    },
+    { name: "vram", pressure: 0.125, tier: "normal", stats: { ...pool, name: "vram" } },
+  ],
+  evictionsFired: 3,
+  bytesFreedTotal: 8_200_000_000,
+};
+
+/** What a core knows beyond the snapshot: the disk is full in 12 minutes, and all is calm. */
+export const CALM_EXTENSION = {
+  atMs: AT_MS,
+  snapshot,
+  forecasts: [
+    {
+      name: "docker",
+      atMs: AT_MS - 4_000,
+      bytesPerSecond: 40_000,
+      timeToFullMs: 750_000,
+      fullAtMs: AT_MS + 746_000,
+      basis: "steady",
+    },
+    { name: "vram", atMs: AT_MS, bytesPerSecond: null, timeToFullMs: null, fullAtMs: null, basis: "flat" },
+  ],
+  relief: [
+    { ...calm, name: "docker" },
+    { ...calm, name: "vram" },
+  ],
+  episodes: [],
+};
+
+/** Two hours of a disk that stood still, was relieved, and filled again; a point a minute. */
+export const FILLING_HISTORY = {
+  pool: "docker",
+  resolution: "minute",
+  fromMs: AT_MS - 7_200_000,
+  toMs: AT_MS,
+  truncated: false,
+  points: Array.from({ length: 120 }, (_, i) => {
+    const level = i < 30 ? 0.8 : i < 40 ? 0.6 : 0.6 + (i - 40) * 0.00468;
+    const pressure = Math.round(level * 1e4) / 1e4;
+    return {
+      atMs: AT_MS - 5_000 - (120 - i) * 60_000,
+      usedBytes: Math.round(pressure * 1e9),
+      capacityBytes: 1e9,
+      pressure,
+      minPressure: pressure,
+      maxPressure: pressure,
+      samples: 12,
+    };
+  }),
+};
+
 /** A core with a Docker disk at 97 % and a model cache. */
 export const FULL_CORE: CoreScript = {
   "system/docker-tier-stats": {
@@ -29,21 +100,9 @@ export const FULL_CORE: CoreScript = {
     usedBytes: 970_000_000,
     path: "/var/lib/docker",
   },
-  "system/pressure-broker-state": {
-    globalPressure: 0.96,
-    globalTier: "critical",
-    pools: [
-      {
-        name: "docker",
-        pressure: 0.96,
-        tier: "critical",
-        stats: { ...pool, name: "docker", pressure: 0.96 },
-      },
-      { name: "vram", pressure: 0.125, tier: "normal", stats: { ...pool, name: "vram" } },
-    ],
-    evictionsFired: 3,
-    bytesFreedTotal: 8_200_000_000,
-  },
+  "system/pressure-broker-state": snapshot,
+  "system/pressure-broker-extension": CALM_EXTENSION,
+  "system/pressure-history": FILLING_HISTORY,
   "system/pressure-trends": {
     atMs: 1,
     trends: [{ name: "docker", windowMs: 60_000, fromPressure: 0.9, toPressure: 0.97, bytesPerSecond: 1 }],
@@ -69,8 +128,6 @@ export function startCore(script: CoreScript): Promise<ScriptedPeer> {
     }
   });
 }
-
-const AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 const journal = {
   watching: true,

@@ -2,6 +2,7 @@ import type { PressureTier } from "../gen/paging/PressureTier.js";
 import type { PressureTrend } from "../gen/paging/PressureTrend.js";
 import { formatBytes } from "./format-bytes.js";
 import { formatPercent } from "./format-percent.js";
+import { formatTimeSpan } from "./format-time-span.js";
 
 /** One tier as a status row shows it. */
 export interface TierRow {
@@ -12,6 +13,8 @@ export interface TierRow {
   readonly pressure: number;
   readonly tier: PressureTier;
   readonly trend: PressureTrend | null;
+  /** When it will be full; not shown where that isn't known. */
+  readonly timeToFullMs?: number | null;
 }
 
 /** Widths in columns; `color` writes ANSI colours. */
@@ -19,7 +22,7 @@ export interface TierRowStyle {
   readonly nameWidth: number;
   readonly barWidth: number;
   readonly color: boolean;
-  /** The row is no wider, as far as possible: the trend goes first, then the bytes. No limit when left out. */
+  /** The row is no wider, as far as possible: the trend goes first, then the bytes, then the time to full. No limit when left out. */
   readonly maxWidth?: number;
 }
 
@@ -30,7 +33,7 @@ const ansi: Record<PressureTier, string> = {
   critical: "\u001b[1;31m",
 };
 
-/** A status row: name, bar, used / capacity, pressure, severity, and how the last minute went. */
+/** A status row: name, bar, used / capacity, pressure, severity, how the last minute went, and when it will be full. */
 export function formatTierRow(
   row: TierRow,
   { nameWidth, barWidth, color, maxWidth = Infinity }: TierRowStyle,
@@ -46,11 +49,15 @@ export function formatTierRow(
   const pressure = { text: formatPercent(row.pressure).padStart(6), isPainted: false };
   const severity = { text: row.tier.padEnd(8), isPainted: true };
   const trend = { text: formatTrend(row.trend), isPainted: false };
-  const whole = [{ text: name, isPainted: false }, ...bar, bytes, pressure, severity, trend];
+  const { timeToFullMs = null } = row;
+  const full =
+    timeToFullMs === null ? [] : [{ text: `full in ${formatTimeSpan(timeToFullMs)}`, isPainted: false }];
+  const whole = [{ text: name, isPainted: false }, ...bar, bytes, pressure, severity, trend, ...full];
   const shorter = [
     whole,
     whole.filter((cell) => cell !== trend),
     whole.filter((cell) => cell !== trend && cell !== bytes),
+    whole.filter((cell) => cell !== trend && cell !== bytes && !full.includes(cell)),
   ];
   const widthOf = (cells: typeof whole): number => cells.reduce((sum, { text }) => sum + text.length + 2, -2);
   const shown = shorter.find((cells) => widthOf(cells) <= maxWidth) ?? shorter.at(-1) ?? whole;

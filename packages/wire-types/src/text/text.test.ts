@@ -4,6 +4,7 @@ import {
   formatPercent,
   formatPressureAlert,
   formatTierRow,
+  formatTimeSpan,
   type PressureAlert,
   type TierRow,
 } from "../index.js";
@@ -54,6 +55,21 @@ describe("formatPressureAlert", () => {
   });
 });
 
+describe("formatTimeSpan", () => {
+  it.each([
+    [-1, "0 s"],
+    [999, "0 s"],
+    [119_999, "119 s"],
+    [120_000, "2 min"],
+    [7_199_999, "119 min"],
+    [7_200_000, "2 h"],
+    [172_800_000, "2 d"],
+    [315_360_000_000, "3650 d"],
+  ])("%i ms is %s", (ms, text) => {
+    expect(formatTimeSpan(ms)).toBe(text);
+  });
+});
+
 describe("formatTierRow", () => {
   const row: TierRow = {
     name: "docker",
@@ -101,6 +117,14 @@ describe("formatTierRow", () => {
     const narrow = { ...style, barWidth: 0, maxWidth: 50 };
     expect(formatTierRow(row, narrow)).toBe("docker          1.2 GB / 2.0 GB    60 %  warning");
     expect(formatTierRow(row, { ...narrow, maxWidth: 30 })).toBe("docker      60 %  warning");
+  });
+  it("says when it will be full where that is known, and keeps it longer than the bytes", () => {
+    const filling = { ...row, timeToFullMs: 2_520_000 };
+    expect(formatTierRow(filling, style)).toBe(`${formatTierRow(row, style)}  full in 42 min`);
+    expect(formatTierRow({ ...row, timeToFullMs: null }, style)).toBe(formatTierRow(row, style));
+    const narrow = { ...style, barWidth: 0, maxWidth: 45 };
+    expect(formatTierRow(filling, narrow)).toBe("docker      60 %  warning   full in 42 min");
+    expect(formatTierRow(filling, { ...narrow, maxWidth: 30 })).toBe("docker      60 %  warning");
   });
   it("says not detected, never 0 %", () => {
     expect(formatTierRow({ ...row, detected: false }, style)).toBe("docker    not detected");
