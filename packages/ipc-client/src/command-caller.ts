@@ -6,6 +6,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long the request may take, connecting included, in milliseconds; the client's default when absent. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Where the reply's attachment is put, from its first byte on; the reply's `attachment` is then a view of it. One that
+   * doesn't fit fails with a ConnectionError `tooSmall`, and nothing else is lost. The buffer is the client's until the
+   * call is settled. Without it each attachment gets a buffer of its own.
+   */
+  readonly attachmentInto?: Uint8Array | undefined;
 }
 
 /** Anything that can carry a command of the contract to the core: what the domain mixins stand on. */

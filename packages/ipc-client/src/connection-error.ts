@@ -2,7 +2,8 @@
  * What went wrong between this process and the core:
  * `refused` nobody listens there · `notFound` no such socket or host · `denied` no right to connect ·
  * `closed` the connection broke, or the client was closed · `timeout` the deadline passed · `aborted` the caller's signal ·
- * `protocol` the peer broke the protocol · `tooLarge` the request is over the limit · `overloaded` too many requests wait.
+ * `protocol` the peer broke the protocol · `tooLarge` the request is over the limit · `overloaded` too many requests wait ·
+ * `tooSmall` the reply's attachment doesn't fit the buffer that the caller gave.
  */
 export type ConnectionErrorCode =
   | "refused"
@@ -13,7 +14,8 @@ export type ConnectionErrorCode =
   | "aborted"
   | "protocol"
   | "tooLarge"
-  | "overloaded";
+  | "overloaded"
+  | "tooSmall";
 
 /** What a ConnectionError carries beside its text. */
 export interface ConnectionErrorOptions {

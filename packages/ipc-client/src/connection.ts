@@ -1,10 +1,11 @@
 import { decodeErrorDetail } from "@continuum/wire-types";
-import { connect, type Socket } from "node:net";
+import { connect, type NetConnectOpts, type OnReadOpts, type Socket } from "node:net";
+import { BufferSink } from "./buffer-sink.js";
 import { CommandError } from "./command-error.js";
 import { ConnectionError } from "./connection-error.js";
-import type { CoreRequest } from "./core-request.js";
+import type { CoreRequest, Flow } from "./core-request.js";
 import type { Endpoint } from "./endpoint.js";
-import { FrameDecoder } from "./frame-decoder.js";
+import { type AttachmentSink, FrameDecoder } from "./frame-decoder.js";
 import { decodeMessage, type Message } from "./message-decoder.js";
 import { PendingRequests } from "./pending-requests.js";
 import { toConnectionError } from "./to-connection-error.js";
@@ -37,10 +38,14 @@ export class Connection {
   readonly #socket: Socket;
   readonly #decoder: FrameDecoder;
   readonly #pending = new PendingRequests<CoreRequest>();
+  /** Whose attachment is under way. */
+  #receiving: CoreRequest | null = null;
+  #reading: Uint8Array | null = null;
   readonly #connectTimer: NodeJS.Timeout;
   #isOpen = false;
   #isHealthy = false;
   #isDone = false;
+  #isPaused = false;
   /** What the core said before it closed, matched to no request. */
   #complaint: string | null = null;
 
@@ -49,10 +54,16 @@ export class Connection {
     private readonly limits: ConnectionLimits,
     private readonly owner: ConnectionOwner,
   ) {
-    this.#decoder = new FrameDecoder(limits.maxFrameBytes);
-    const socket = connect(
-      endpoint.kind === "unix" ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port },
+    this.#decoder = new FrameDecoder(
+      {
+        onMessage: (json) => {
+          if (!this.#isDone) this.#onMessage(decodeMessage(json));
+        },
+        onAttachment: (json, bytes) => (this.#isDone ? null : this.#onAttachment(decodeMessage(json), bytes)),
+      },
+      limits.maxFrameBytes,
     );
+    const socket = connect(toConnectOptions(endpoint, this.#toReadOptions()));
     this.#socket = socket;
     socket.unref();
     if (endpoint.kind === "tcp") socket.setNoDelay(true);
@@ -64,7 +75,6 @@ export class Connection {
     }, connectTimeoutMs);
     this.#connectTimer.unref();
     socket.on("connect", () => this.#onConnect());
-    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     socket.on("drain", () => this.owner.onRoom());
     socket.on("error", (error) => this.close(toConnectionError(error, endpoint, this.#isOpen)));
     socket.on("close", () => this.close(this.#toCloseReason()));
@@ -96,7 +106,16 @@ export class Connection {
 
   /** Forgets a request that was sent: its answer will be ignored. */
   forget(id: number): void {
-    this.#pending.take(id);
+    const request = this.#pending.take(id);
+    if (request === undefined || request !== this.#receiving) return;
+    this.#receiving = null;
+    this.#decoder.takeAttachment();
+    // The socket may already have been given a part of the caller's buffer to read into, and it is the caller's again.
+    if (request.attachmentInto !== undefined) {
+      this.close(
+        new ConnectionError("closed", "a request was given up while its attachment was being received"),
+      );
+    }
   }
 
   /** Ends the connection; the owner is told at once. The first reason counts. */
@@ -105,6 +124,8 @@ export class Connection {
     this.#isDone = true;
     clearTimeout(this.#connectTimer);
     this.#socket.destroy();
+    this.#receiving = null;
+    this.#decoder.takeAttachment()?.fail(reason);
     this.owner.onClosed(reason, this.#pending.takeAll());
   }
 
@@ -137,11 +158,21 @@ export class Connection {
     this.owner.onOpen();
   }
 
-  #onData(chunk: Buffer): void {
+  /** The kernel reads straight to where the bytes belong. */
+  #toReadOptions(): OnReadOpts {
+    return {
+      buffer: () => (this.#reading = this.#decoder.buffer()),
+      callback: (bytes) => {
+        this.#onRead(bytes);
+        return !this.#isPaused;
+      },
+    };
+  }
+
+  #onRead(bytes: number): void {
+    if (this.#isDone || this.#reading === null) return;
     try {
-      this.#decoder.push(chunk, (payload) => {
-        if (!this.#isDone) this.#onMessage(decodeMessage(payload));
-      });
+      this.#decoder.read(bytes, this.#reading);
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       this.close(error);
@@ -149,10 +180,54 @@ export class Connection {
     if (this.isOpen) this.owner.onRoom();
   }
 
+  #onAttachment(message: Message, bytes: number): AttachmentSink | null {
+    const request = message.kind === "success" ? this.#pending.get(message.requestId) : undefined;
+    if (message.kind !== "success" || request === undefined) {
+      this.#onMessage(message);
+      return null;
+    }
+    const { requestId, result } = message;
+    if (request.openAttachment !== undefined) {
+      this.#take(requestId);
+      const sink = request.openAttachment(bytes, this.#flow());
+      request.succeed({ result, attachment: null });
+      return sink;
+    }
+    const { attachmentInto } = request;
+    if (attachmentInto !== undefined && attachmentInto.length < bytes) {
+      this.#take(requestId);
+      const text = `${request.command}: the attachment has ${bytes} bytes, and the buffer for it ${attachmentInto.length}`;
+      request.failWith("tooSmall", text);
+      return null;
+    }
+    const attachment =
+      attachmentInto === undefined
+        ? Buffer.allocUnsafeSlow(bytes)
+        : Buffer.from(attachmentInto.buffer, attachmentInto.byteOffset, bytes);
+    this.#receiving = request;
+    return new BufferSink(attachment, () => {
+      this.#receiving = null;
+      this.#take(requestId)?.succeed({ result, attachment });
+    });
+  }
+
+  #flow(): Flow {
+    return {
+      pause: () => {
+        this.#isPaused = true;
+        this.#socket.pause();
+      },
+      resume: () => {
+        this.#isPaused = false;
+        this.#socket.resume();
+      },
+    };
+  }
+
   #onMessage(message: Message): void {
     switch (message.kind) {
       case "success":
-        this.#take(message.requestId)?.succeed({ result: message.result, attachment: message.attachment });
+        this.#take(message.requestId)?.succeed({ result: message.result, attachment: null });
         return;
       case "failure": {
         const { requestId, error, errorDetail } = message;
@@ -190,4 +265,10 @@ export class Connection {
     const complaint = this.#complaint === null ? "" : `: ${this.#complaint}`;
     return new ConnectionError("closed", `${this.endpoint.url} closed the connection${within}${complaint}`);
   }
+}
+
+function toConnectOptions(endpoint: Endpoint, onread: OnReadOpts): NetConnectOpts {
+  return endpoint.kind === "unix"
+    ? { path: endpoint.path, onread }
+    : { host: endpoint.host, port: endpoint.port, onread };
 }

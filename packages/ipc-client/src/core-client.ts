@@ -5,12 +5,14 @@ import {
   COMMANDS,
   isCommandName,
 } from "@continuum/wire-types";
+import { Readable } from "node:stream";
+import { AttachmentStream, type CoreReplyStream } from "./attachment-stream.js";
 import type { CallOptions, CommandCaller } from "./command-caller.js";
 import { ConnectionError } from "./connection-error.js";
 import { type CoreClientOptions, DEFAULT_CLIENT_OPTIONS } from "./core-client-options.js";
 import type { CoreEvents, EventName } from "./core-events.js";
-import { CoreLink } from "./core-link.js";
-import { type CoreReply, CoreRequest } from "./core-request.js";
+import { CoreLink, type CoreLinkOptions, type CoreLinkOwner } from "./core-link.js";
+import { type CoreReply, CoreRequest, type CoreRequestOwner, type CoreRequestParts } from "./core-request.js";
 import { Deadlines } from "./deadlines.js";
 import { type Endpoint, resolveEndpoint } from "./endpoint.js";
 import { EventHub } from "./event-hub.js";
@@ -18,10 +20,26 @@ import type { EventStream, EventStreamOptions } from "./event-stream.js";
 import { KeepAlive } from "./keep-alive.js";
 import { DEFAULT_RECONNECT_LIMITS } from "./reconnect-policy.js";
 import { readToken, toTokenSource } from "./token.js";
-import { isLongerThan, RequestEncoder, type RequestParams } from "./request-encoder.js";
+import { type EncodedRequest, isLongerThan, RequestEncoder, type RequestParams } from "./request-encoder.js";
 
 const nowMs = (): number => performance.now();
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** How requests reach the core, and how their attachments are taken. */
+interface RequestPath {
+  readonly link: CoreLink;
+  /** Lets go of a request that is settled. */
+  readonly owner: CoreRequestOwner;
+  readonly openAttachment?: CoreRequestParts["openAttachment"];
+}
+
+/** Who hears of a connection that is there for one request alone. */
+const NOBODY: CoreLinkOwner = {
+  onOpen: () => undefined,
+  onEvent: () => undefined,
+  onLost: () => undefined,
+  onUnreachable: () => undefined,
+};
 
 /**
  * The base of every client: one connection, made at the first request and again whenever it breaks.
@@ -37,8 +55,12 @@ export class CoreClient implements CommandCaller {
   readonly #encoder = new RequestEncoder();
   readonly #deadlines = new Deadlines(nowMs);
   readonly #keepAlive = new KeepAlive();
+  readonly #linkOptions: CoreLinkOptions;
   readonly #link: CoreLink;
+  readonly #path: RequestPath;
   readonly #events: EventHub;
+  /** The connections of replies that are streamed. */
+  readonly #streams = new Set<CoreLink>();
 
   /** Throws an EndpointError for a URL that names none. Connects to nothing yet. */
   constructor({ url, env = process.env, token, ...options }: CoreClientOptions = {}) {
@@ -46,23 +68,22 @@ export class CoreClient implements CommandCaller {
     const tokenSource = toTokenSource(this.endpoint, env, token);
     const settings = { ...DEFAULT_CLIENT_OPTIONS, ...withoutUndefined(options) };
     this.#settings = settings;
-    this.#link = new CoreLink(
-      {
-        endpoint: this.endpoint,
-        connection: settings,
-        reconnect: { ...DEFAULT_RECONNECT_LIMITS, reconnectForMs: settings.reconnectForMs },
-        maxWaiting: settings.maxWaiting,
-        greeting: () => (tokenSource === null ? null : this.#toGreeting(readToken(tokenSource))),
-        nowMs,
-        random: Math.random,
-      },
-      {
-        onOpen: () => this.#events.onOpen(),
-        onEvent: (name, data) => this.#events.onEvent(name, data),
-        onLost: () => this.#events.onLost(),
-        onUnreachable: (error) => this.#events.endAll(error),
-      },
-    );
+    this.#linkOptions = {
+      endpoint: this.endpoint,
+      connection: settings,
+      reconnect: { ...DEFAULT_RECONNECT_LIMITS, reconnectForMs: settings.reconnectForMs },
+      maxWaiting: settings.maxWaiting,
+      greeting: () => (tokenSource === null ? null : this.#toGreeting(readToken(tokenSource))),
+      nowMs,
+      random: Math.random,
+    };
+    this.#link = new CoreLink(this.#linkOptions, {
+      onOpen: () => this.#events.onOpen(),
+      onEvent: (name, data) => this.#events.onEvent(name, data),
+      onLost: () => this.#events.onLost(),
+      onUnreachable: (error) => this.#events.endAll(error),
+    });
+    this.#path = { link: this.#link, owner: this.#ownerOver(this.#link) };
     this.#events = new EventHub({
       isOpen: () => this.#link.isOpen,
       retain: () => {
@@ -84,54 +105,58 @@ export class CoreClient implements CommandCaller {
   }
 
   /** Runs a command of the contract. Rejects with a CommandError, a ConnectionError, or a DecodeError of the reply. */
-  async call<C extends CommandName>(
+  call<C extends CommandName>(
     command: C,
     params: CommandParams<C>,
     options?: CallOptions,
   ): Promise<CommandResult<C>> {
-    const { result } = await this.request(command, params, options);
-    return COMMANDS[command].decodeResult(result);
+    return this.#send(command, params, options, ({ result }) => COMMANDS[command].decodeResult(result));
   }
 
   /**
    * Runs any command, also one that this version doesn't know, and gives the core's reply undecoded, with its attachment.
    * Rejects with a CommandError, a ConnectionError, or a TypeError or RangeError for what can't be sent.
    */
-  request(command: string, params: RequestParams = {}, options: CallOptions = {}): Promise<CoreReply> {
-    return new Promise((resolve, reject) => {
-      const { signal, timeoutMs = this.#settings.requestTimeoutMs } = options;
-      if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
-        throw new RangeError(`timeoutMs must be above 0 and at most ${MAX_TIMEOUT_MS}, not ${timeoutMs}`);
-      }
-      if (signal?.aborted === true) throw aborted(command, signal);
-      const encoded = this.#encoder.encode(command, params);
-      const { maxRequestBytes } = this.#settings;
-      if (isLongerThan(encoded, maxRequestBytes)) {
-        throw new ConnectionError(
-          "tooLarge",
-          `${command}: the request is longer than ${maxRequestBytes} bytes`,
-        );
-      }
-      const onAbort = (): void => request.failWith("aborted", `${command} was aborted`, signal?.reason);
-      const request = new CoreRequest({
-        command,
-        encoded,
-        idempotent: isCommandName(command) && COMMANDS[command].idempotent,
-        timeoutMs,
-        resolve,
-        reject,
-        onSettled: () => {
-          signal?.removeEventListener("abort", onAbort);
-          this.#deadlines.delete(request);
-          this.#link.withdraw(request);
-          this.#keepAlive.release();
-        },
-      });
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#keepAlive.acquire();
-      this.#deadlines.add(request, timeoutMs);
-      this.#link.submit(request);
-    });
+  request(command: string, params: RequestParams = {}, options?: CallOptions): Promise<CoreReply> {
+    return this.#send(command, params, options, (reply) => reply);
+  }
+
+  /**
+   * Runs any command, and gives the core's reply as soon as its attachment begins, to be read as it comes. It has a
+   * connection of its own: a slow reader holds nobody else up. `timeoutMs` is for the reply, and then for each wait for
+   * more; `signal` ends the attachment, too. Rejects as `request` does.
+   */
+  async stream(
+    command: string,
+    params: RequestParams = {},
+    options: CallOptions = {},
+  ): Promise<CoreReplyStream> {
+    const { signal, timeoutMs = this.#settings.requestTimeoutMs } = options;
+    const link = new CoreLink(this.#linkOptions, NOBODY);
+    this.#streams.add(link);
+    this.#keepAlive.acquire();
+    const opened: { attachment: AttachmentStream | null } = { attachment: null };
+    const onClosed = (): void => {
+      if (!this.#streams.delete(link)) return;
+      this.#keepAlive.release();
+      void link.close();
+    };
+    const path: RequestPath = {
+      link,
+      owner: this.#ownerOver(link),
+      openAttachment: (bytes, flow) => {
+        const attachment = new AttachmentStream({ bytes, flow, timeoutMs, signal, onClosed });
+        opened.attachment = attachment;
+        return attachment;
+      },
+    };
+    const decode = ({ result }: CoreReply): CoreReplyStream => toReplyStream(result, opened.attachment);
+    try {
+      return await this.#send(command, params, options, decode, path);
+    } finally {
+      // Without an attachment, or without a reply, that was it.
+      if (opened.attachment === null) onClosed();
+    }
   }
 
   /**
@@ -145,7 +170,10 @@ export class CoreClient implements CommandCaller {
     const { requestTimeoutMs: timeoutMs } = this.#settings;
     const encoded = this.#encoder.encode(command, { token });
     const parts = { command, encoded, idempotent: false, timeoutMs };
-    return new CoreRequest({ ...parts, resolve: ignore, reject: ignore, onSettled: ignore });
+    return new CoreRequest(
+      { ...parts, decode: ignore, resolve: ignore, reject: ignore },
+      { onSettled: ignore },
+    );
   }
 
   /**
@@ -159,7 +187,7 @@ export class CoreClient implements CommandCaller {
   /** Closes the connection for good: requests fail with `closed`, streams end. Resolves when nothing is left open. */
   async close(): Promise<void> {
     this.#events.close();
-    await this.#link.close();
+    await Promise.all([this.#link, ...this.#streams].map((link) => link.close()));
     this.#deadlines.clear();
     this.#keepAlive.close();
   }
@@ -167,10 +195,66 @@ export class CoreClient implements CommandCaller {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+
+  #send<T>(
+    command: string,
+    params: RequestParams,
+    { signal, timeoutMs = this.#settings.requestTimeoutMs, attachmentInto }: CallOptions = {},
+    decode: (reply: CoreReply) => T,
+    { link, owner, openAttachment }: RequestPath = this.#path,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
+        throw new RangeError(`timeoutMs must be above 0 and at most ${MAX_TIMEOUT_MS}, not ${timeoutMs}`);
+      }
+      if (signal?.aborted === true) {
+        throw new ConnectionError("aborted", `${command} was aborted`, { cause: signal.reason });
+      }
+      const parts: CoreRequestParts = {
+        command,
+        encoded: this.#encode(command, params),
+        idempotent: isCommandName(command) && COMMANDS[command].idempotent,
+        timeoutMs,
+        signal,
+        attachmentInto,
+        openAttachment,
+        decode,
+        // It is resolved with what `decode` gave.
+        resolve: resolve as (value: unknown) => void,
+        reject,
+      };
+      const request = new CoreRequest(parts, owner);
+      const now = nowMs();
+      this.#keepAlive.acquire();
+      this.#deadlines.add(request, timeoutMs, now);
+      link.submit(request, now);
+    });
+  }
+
+  #ownerOver(link: CoreLink): CoreRequestOwner {
+    return {
+      onSettled: (request) => {
+        this.#deadlines.delete(request);
+        link.withdraw(request);
+        this.#keepAlive.release();
+      },
+    };
+  }
+
+  #encode(command: string, params: RequestParams): EncodedRequest {
+    const encoded = this.#encoder.encode(command, params);
+    const { maxRequestBytes } = this.#settings;
+    if (!isLongerThan(encoded, maxRequestBytes)) return encoded;
+    throw new ConnectionError("tooLarge", `${command}: the request is longer than ${maxRequestBytes} bytes`);
+  }
 }
 
-function aborted(command: string, signal: AbortSignal): ConnectionError {
-  return new ConnectionError("aborted", `${command} was aborted`, { cause: signal.reason });
+function toReplyStream(result: unknown, attachment: AttachmentStream | null): CoreReplyStream {
+  return {
+    result,
+    attachmentBytes: attachment?.bytes ?? 0,
+    attachment: attachment?.readable ?? Readable.from([]),
+  };
 }
 
 /** An option that is given as undefined is not given. */

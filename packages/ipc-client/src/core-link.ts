@@ -45,6 +45,10 @@ export class CoreLink {
   #everConnected = false;
   #retained = 0;
   #isFlushing = false;
+  readonly #flush = (): void => {
+    this.#isFlushing = false;
+    this.#connection?.sendFrom(this.#waiting);
+  };
   #closeReason: ConnectionError | null = null;
   #ignoredFrames = 0;
 
@@ -62,15 +66,15 @@ export class CoreLink {
     return this.#connection?.isOpen ?? false;
   }
 
-  /** Sends the request as soon as possible; it is failed here when that can't be. */
-  submit(request: CoreRequest): void {
+  /** Sends the request, which is made at `nowMs`, as soon as possible; it is failed here when that can't be. */
+  submit(request: CoreRequest, nowMs: number): void {
     const { maxWaiting } = this.options;
     if (this.#closeReason !== null) {
       request.failWith("closed", this.#closeReason.message);
     } else if (this.#waiting.size >= maxWaiting) {
       request.failWith("overloaded", `${request.command}: ${maxWaiting} requests wait for the core already`);
     } else {
-      this.#wait(request);
+      this.#wait(request, nowMs);
       this.#advance();
     }
   }
@@ -104,9 +108,9 @@ export class CoreLink {
     await connection?.closed();
   }
 
-  #wait(request: CoreRequest): void {
+  #wait(request: CoreRequest, nowMs: number): void {
     request.id = null;
-    request.waitingSinceMs = this.options.nowMs();
+    request.waitingSinceMs = nowMs;
     this.#waiting.add(request);
   }
 
@@ -117,10 +121,7 @@ export class CoreLink {
     } else if (this.#connection.isOpen && !this.#isFlushing) {
       // After the other calls of this turn, and of the continuations of the replies that came in it.
       this.#isFlushing = true;
-      process.nextTick(() => {
-        this.#isFlushing = false;
-        this.#connection?.sendFrom(this.#waiting);
-      });
+      process.nextTick(this.#flush);
     }
   }
 
@@ -174,7 +175,7 @@ export class CoreLink {
     for (const request of inFlight) {
       request.id = null;
       const mayRepeat = request.idempotent && request.sendCount < MAX_SENDS && error.code !== "protocol";
-      if (mayRepeat && this.#closeReason === null) this.#wait(request);
+      if (mayRepeat && this.#closeReason === null) this.#wait(request, this.options.nowMs());
       else request.failWith(error.code, `${request.command}: ${error.message}`, error);
     }
     for (const request of waiting) this.#waiting.add(request);

@@ -1,5 +1,6 @@
 import { ConnectionError, type ConnectionErrorCode } from "./connection-error.js";
 import type { Expiring } from "./deadlines.js";
+import type { AttachmentSink } from "./frame-decoder.js";
 import type { EncodedRequest } from "./request-encoder.js";
 
 /** The core's answer, undecoded. */
@@ -9,6 +10,12 @@ export interface CoreReply {
   readonly attachment: Buffer | null;
 }
 
+/** Holds back what a peer sends, for somebody who takes it slowly. */
+export interface Flow {
+  pause(): void;
+  resume(): void;
+}
+
 /** What a request is made of. */
 export interface CoreRequestParts {
   readonly command: string;
@@ -16,10 +23,22 @@ export interface CoreRequestParts {
   /** Whether it may be sent again when nobody knows if it was executed. */
   readonly idempotent: boolean;
   readonly timeoutMs: number;
-  readonly resolve: (reply: CoreReply) => void;
+  /** Ends it early; not aborted yet. */
+  readonly signal?: AbortSignal | undefined;
+  /** Where an attachment is to be put; a buffer of its own when absent. */
+  readonly attachmentInto?: Uint8Array | undefined;
+  /** Takes the attachment as it comes; the request is settled when it begins. */
+  readonly openAttachment?: ((bytes: number, flow: Flow) => AttachmentSink) | undefined;
+  /** Makes of the core's reply what the caller gets; what it throws, the caller gets. */
+  readonly decode: (reply: CoreReply) => unknown;
+  readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
-  /** Called once, before the promise is settled: whoever holds the request lets go of it. */
-  readonly onSettled: (request: CoreRequest) => void;
+}
+
+/** Whoever holds requests. */
+export interface CoreRequestOwner {
+  /** Called once for each request, before its promise is settled: let go of it. */
+  onSettled(request: CoreRequest): void;
 }
 
 /** One request on its way through waiting, sent, perhaps sent again, to settled. */
@@ -32,8 +51,17 @@ export class CoreRequest implements Expiring {
   /** Since when it waits for a connection. */
   waitingSinceMs = 0;
   #isSettled = false;
+  #onAbort: (() => void) | null = null;
 
-  constructor(private readonly parts: CoreRequestParts) {}
+  constructor(
+    private readonly parts: CoreRequestParts,
+    private readonly owner: CoreRequestOwner,
+  ) {
+    const { signal, command } = parts;
+    if (signal === undefined) return;
+    this.#onAbort = () => this.failWith("aborted", `${command} was aborted`, signal.reason);
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
 
   get command(): string {
     return this.parts.command;
@@ -43,13 +71,29 @@ export class CoreRequest implements Expiring {
     return this.parts.encoded;
   }
 
+  get attachmentInto(): Uint8Array | undefined {
+    return this.parts.attachmentInto;
+  }
+
+  get openAttachment(): CoreRequestParts["openAttachment"] {
+    return this.parts.openAttachment;
+  }
+
   get idempotent(): boolean {
     return this.parts.idempotent;
   }
 
   /** Settles with the core's answer; later settlements are ignored. */
   succeed(reply: CoreReply): void {
-    if (this.#settle()) this.parts.resolve(reply);
+    if (!this.#settle()) return;
+    let value: unknown;
+    try {
+      value = this.parts.decode(reply);
+    } catch (error) {
+      this.parts.reject(error as Error);
+      return;
+    }
+    this.parts.resolve(value);
   }
 
   /** Settles with an error; later settlements are ignored. */
@@ -71,7 +115,8 @@ export class CoreRequest implements Expiring {
   #settle(): boolean {
     if (this.#isSettled) return false;
     this.#isSettled = true;
-    this.parts.onSettled(this);
+    if (this.#onAbort !== null) this.parts.signal?.removeEventListener("abort", this.#onAbort);
+    this.owner.onSettled(this);
     return true;
   }
 }

@@ -22,9 +22,9 @@ export class Deadlines {
 
   constructor(private readonly nowMs: () => number) {}
 
-  /** Calls `item.expire()` after `delayMs`, up to 20 ms late. */
-  add(item: Expiring, delayMs: number): void {
-    const tick = Math.ceil((this.nowMs() + delayMs) / TICK_MS);
+  /** Calls `item.expire()` after `delayMs` from `nowMs` on, up to 20 ms late. */
+  add(item: Expiring, delayMs: number, nowMs: number = this.nowMs()): void {
+    const tick = Math.ceil((nowMs + delayMs) / TICK_MS);
     item.deadlineTick = tick;
     const bucket = this.#buckets.get(tick);
     if (bucket === undefined) this.#buckets.set(tick, new Set([item]));

@@ -1,69 +1,161 @@
 import { describe, expect, it } from "vitest";
-import { FrameDecoder } from "./frame-decoder.js";
+import { type AttachmentSink, FrameDecoder } from "./frame-decoder.js";
+import { BufferSink } from "./buffer-sink.js";
 import { PeerConnection } from "./testing/scripted-peer.js";
 
-const frames = [
-  PeerConnection.frame({ text: "äöü € 📢", requestId: 1 }),
-  PeerConnection.frame({}),
-  PeerConnection.frame({ requestId: 2 }, Buffer.from([0, 10, 0, 13, 255])),
-  Buffer.alloc(4),
+const LARGE = Buffer.alloc(200_003, 7);
+const frames: readonly (readonly [unknown, Buffer?])[] = [
+  [{ text: "äöü € 📢", requestId: 1 }],
+  [{}],
+  [{ requestId: 2 }, Buffer.from([0, 10, 0, 13, 255, 10, 0, 0])],
+  [{ requestId: 3 }, Buffer.alloc(0)],
+  [{ requestId: 4, text: "x".repeat(300) }],
 ];
-const payloads = frames.map((frame) => frame.subarray(4).toString("hex"));
-const stream = Buffer.concat(frames);
+const stream = Buffer.concat([...frames.map((frame) => PeerConnection.frame(...frame)), Buffer.alloc(4)]);
+const expected = [
+  ...frames.map(([json, attachment]) => [JSON.stringify(json), attachment?.toString("hex") ?? null]),
+  ["", null],
+];
 
-function decode(chunks: Buffer[], maxFrameBytes?: number): string[] {
-  const decoder = new FrameDecoder(maxFrameBytes);
-  const decoded: string[] = [];
-  for (const chunk of chunks) decoder.push(chunk, (payload) => decoded.push(payload.toString("hex")));
-  expect(decoder.isPartial).toBe(false);
-  return decoded;
+/** A decoder that notes what it was told. */
+class Recorder {
+  readonly told: (readonly [string, string | null])[] = [];
+  readonly decoder: FrameDecoder;
+
+  constructor(maxFrameBytes?: number, sinkFor?: (bytes: number) => AttachmentSink | null) {
+    this.decoder = new FrameDecoder(
+      {
+        onMessage: (json) => this.told.push([json, null]),
+        onAttachment: (json, bytes) => {
+          const buffer = Buffer.alloc(bytes);
+          const keep = new BufferSink(buffer, () => this.told.push([json, buffer.toString("hex")]));
+          return sinkFor === undefined ? keep : sinkFor(bytes);
+        },
+      },
+      maxFrameBytes,
+    );
+  }
+
+  /** Reads as a socket does: into what the decoder gives, as far as it goes. */
+  read(chunk: Buffer): void {
+    let offset = 0;
+    while (offset < chunk.length) {
+      const buffer = this.decoder.buffer();
+      const copied = chunk.copy(buffer, 0, offset);
+      this.decoder.read(copied, buffer);
+      // What was read there is overwritten: nothing may be left that is a view of it.
+      offset += copied;
+    }
+  }
 }
 
-describe("FrameDecoder", () => {
+describe.each(["push", "read"] as const)("FrameDecoder.%s", (how) => {
+  function decode(chunks: readonly Buffer[]): Recorder["told"] {
+    const recorder = new Recorder();
+    for (const chunk of chunks) {
+      if (how === "read") recorder.read(chunk);
+      else recorder.decoder.push(Buffer.from(chunk));
+    }
+    expect(recorder.decoder.isPartial).toBe(false);
+    return recorder.told;
+  }
+
   it("takes coalesced frames", () => {
-    expect(decode([stream])).toEqual(payloads);
+    expect(decode([stream])).toEqual(expected);
   });
 
-  it("takes frames split at any byte", () => {
+  it("takes frames split at any byte, in two, and in three around each attachment's bytes", () => {
     for (let at = 0; at <= stream.length; at += 1) {
-      expect(decode([stream.subarray(0, at), stream.subarray(at)])).toEqual(payloads);
+      expect(decode([stream.subarray(0, at), stream.subarray(at)])).toEqual(expected);
+      const next = Math.min(stream.length, at + 3);
+      expect(decode([stream.subarray(0, at), stream.subarray(at, next), stream.subarray(next)])).toEqual(
+        expected,
+      );
     }
   });
 
   it("takes a byte at a time", () => {
-    expect(decode([...stream].map((byte) => Buffer.of(byte)))).toEqual(payloads);
+    expect(decode([...stream].map((byte) => Buffer.of(byte)))).toEqual(expected);
   });
 
-  it("copies a large frame once, into a target of its size", () => {
-    const large = Buffer.alloc(5_000_003, 7);
-    const frame = Buffer.alloc(4 + large.length);
-    frame.writeUInt32BE(large.length);
-    large.copy(frame, 4);
-    const decoder = new FrameDecoder();
-    const decoded: Buffer[] = [];
-    for (let at = 0; at < frame.length; at += 65_536) {
-      decoder.push(frame.subarray(at, at + 65_536), (payload) => decoded.push(payload));
+  it("takes long JSON, alone and before an attachment, in pieces of any size", () => {
+    const text = "größe".repeat(60_000);
+    const long = [
+      PeerConnection.frame({ text }),
+      PeerConnection.frame({ text }, LARGE),
+      PeerConnection.frame({}),
+    ];
+    const bytes = Buffer.concat(long);
+    for (const size of [1_000, 65_536, 65_537, 300_000, bytes.length]) {
+      const chunks: Buffer[] = [];
+      for (let at = 0; at < bytes.length; at += size) chunks.push(bytes.subarray(at, at + size));
+      const told = decode(chunks);
+      expect(told.map(([json]) => json)).toEqual([JSON.stringify({ text }), JSON.stringify({ text }), "{}"]);
+      expect(told[1]?.[1]).toBe(LARGE.toString("hex"));
     }
-    expect(decoded).toHaveLength(1);
-    expect(decoded[0]?.equals(large)).toBe(true);
-    expect(decoded[0]?.buffer.byteLength).toBe(large.length);
+  });
+});
+
+describe("FrameDecoder", () => {
+  it("has a large attachment read to where it belongs", () => {
+    const target = Buffer.alloc(LARGE.length);
+    let ended = 0;
+    const { decoder } = new Recorder(undefined, () => new BufferSink(target, () => (ended += 1)));
+    const frame = PeerConnection.frame({ requestId: 1 }, LARGE);
+    decoder.push(frame.subarray(0, 100));
+    const room = decoder.buffer();
+    expect(room.buffer).toBe(target.buffer);
+    expect(room.byteOffset - target.byteOffset).toBe(100 - (frame.length - LARGE.length));
+    frame.copy(room, 0, 100);
+    decoder.read(frame.length - 100, room);
+    expect(ended).toBe(1);
+    expect(target.equals(LARGE)).toBe(true);
+  });
+
+  it("skips an attachment that nobody wants, also from its middle on", () => {
+    for (const skipAt of [0, 50_000]) {
+      const target = Buffer.alloc(LARGE.length);
+      const recorder = new Recorder(undefined, () =>
+        skipAt === 0 ? null : new BufferSink(target, () => undefined),
+      );
+      const frame = PeerConnection.frame({ requestId: 1 }, LARGE);
+      recorder.read(frame.subarray(0, 60_000));
+      const room = recorder.decoder.buffer();
+      if (skipAt > 0) expect(recorder.decoder.takeAttachment()).not.toBeNull();
+      // What the socket was given before is still read into.
+      const copied = frame.copy(room, 0, 60_000);
+      recorder.decoder.read(copied, room);
+      recorder.read(frame.subarray(60_000 + copied));
+      recorder.read(PeerConnection.frame({ next: 1 }));
+      expect(recorder.told).toEqual([['{"next":1}', null]]);
+    }
   });
 
   it("knows that it stands within a frame", () => {
-    const decoder = new FrameDecoder();
-    const onFrame = (): void => undefined;
-    decoder.push(stream.subarray(0, 2), onFrame);
+    const { decoder } = new Recorder();
+    decoder.push(stream.subarray(0, 2));
     expect(decoder.isPartial).toBe(true);
-    decoder.push(stream.subarray(2, 10), onFrame);
+    decoder.push(stream.subarray(2, 10));
     expect(decoder.isPartial).toBe(true);
   });
 
   it("refuses a length over the limit before it allocates", () => {
     const before = process.memoryUsage().arrayBuffers;
-    expect(() => decode([Buffer.from("ffffffff", "hex")])).toThrow(
-      expect.objectContaining({ name: "ConnectionError", code: "protocol" }) as Error,
-    );
+    const refusal = expect.objectContaining({ name: "ConnectionError", code: "protocol" }) as Error;
+    expect(() => new Recorder().decoder.push(Buffer.from("ffffffff", "hex"))).toThrow(refusal);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
-    expect(() => decode([Buffer.from("0000000b", "hex")], 10)).toThrow(/11 bytes; at most 10/u);
+    expect(() => new Recorder(10).decoder.push(Buffer.from("0000000b", "hex"))).toThrow(
+      /11 bytes; at most 10/u,
+    );
+  });
+
+  it("allocates for JSON what came, not what was announced", () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const header = Buffer.alloc(4);
+    header.writeUInt32BE(900_000_000);
+    const { decoder } = new Recorder();
+    decoder.push(Buffer.concat([header, Buffer.from("{")]));
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
+    expect(decoder.isPartial).toBe(true);
   });
 });

@@ -1,3 +1,4 @@
+export type { CoreReplyStream } from "./attachment-stream.js";
 export type { CallOptions, CommandCaller } from "./command-caller.js";
 export { CommandError } from "./command-error.js";
 export { connectCore } from "./connect-core.js";

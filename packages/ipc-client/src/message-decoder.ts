@@ -6,7 +6,6 @@ export type Message =
       readonly kind: "success";
       readonly requestId: number;
       readonly result: unknown;
-      readonly attachment: Buffer | null;
     }
   | {
       readonly kind: "failure";
@@ -19,18 +18,15 @@ export type Message =
   | { readonly kind: "unknown" };
 
 /**
- * Reads a frame's payload: JSON, or JSON, a zero byte and an attachment (a view of the payload).
- * Throws a ConnectionError `protocol` for a payload whose JSON is no object, or a reply that says neither yes nor no.
+ * Reads a frame's JSON. Throws a ConnectionError `protocol` for one that is no object, or a reply that says neither yes
+ * nor no.
  */
-export function decodeMessage(payload: Buffer): Message {
-  // JSON text never holds a raw zero: the first one is the separator, whatever the attachment holds.
-  const separator = payload.indexOf(0);
-  const message = parseObject(separator < 0 ? payload : payload.subarray(0, separator));
+export function decodeMessage(json: string): Message {
+  const message = parseObject(json);
   const requestId = message["requestId"];
   if (isRequestId(requestId)) {
     if (message["success"] === true) {
-      const attachment = separator < 0 ? null : payload.subarray(separator + 1);
-      return { kind: "success", requestId, result: message["result"] ?? null, attachment };
+      return { kind: "success", requestId, result: message["result"] ?? null };
     }
     if (message["success"] === false) return toFailure(requestId, message);
     throw new ConnectionError("protocol", "the peer sent a reply without `success`");
@@ -41,10 +37,10 @@ export function decodeMessage(payload: Buffer): Message {
   return message["success"] === false ? toFailure(null, message) : { kind: "unknown" };
 }
 
-function parseObject(json: Buffer): Readonly<Record<string, unknown>> {
+function parseObject(json: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
-    value = JSON.parse(json.toString("utf8"));
+    value = JSON.parse(json);
   } catch (cause) {
     throw new ConnectionError("protocol", "the peer sent a frame that isn't JSON", { cause });
   }

@@ -32,6 +32,12 @@ export class PendingRequests<T> {
     return id;
   }
 
+  /** A request in flight, left in; undefined when no request of this id is. */
+  get(id: number): T | undefined {
+    const slot = this.#slots[id & (this.#slots.length - 1)];
+    return slot?.id === id ? slot.value : undefined;
+  }
+
   /** Takes a request out; undefined when no request of this id is in flight. */
   take(id: number): T | undefined {
     const index = id & (this.#slots.length - 1);

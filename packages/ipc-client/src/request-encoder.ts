@@ -16,13 +16,15 @@ const MAX_KEPT_HEADS = 256;
 
 /** Turns requests into lines. The part that is the same for every request of a command is built once. */
 export class RequestEncoder {
-  readonly #heads = new Map<string, string>();
+  readonly #heads = new Map<string, EncodedRequest>();
 
   /**
    * Encodes a request once, for any number of sendings. Throws a TypeError when `params` is no object, holds one of
    * the reserved keys `command` and `requestId`, or something that JSON can't say.
    */
   encode(command: string, params: RequestParams): EncodedRequest {
+    const bare = this.#bare(command);
+    if (isPlainAndEmpty(params)) return bare;
     // Callers without types exist.
     const given: unknown = params;
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
@@ -35,16 +37,25 @@ export class RequestEncoder {
     const json = JSON.stringify(params);
     // Only a toJSON that gives something else than an object leads here: it would break the line's grammar.
     if (!json.startsWith("{")) throw new TypeError(`the parameters of ${command} must be an object`);
-    return { head: this.#head(command), tail: json === "{}" ? "}\n" : `,${json.slice(1)}\n` };
+    return json === "{}" ? bare : { head: bare.head, tail: `,${json.slice(1)}\n` };
   }
 
-  #head(command: string): string {
+  /** The request without parameters. */
+  #bare(command: string): EncodedRequest {
     const kept = this.#heads.get(command);
     if (kept !== undefined) return kept;
-    const head = `{"command":${JSON.stringify(command)},"requestId":`;
-    if (this.#heads.size < MAX_KEPT_HEADS) this.#heads.set(command, head);
-    return head;
+    const bare = { head: `{"command":${JSON.stringify(command)},"requestId":`, tail: "}\n" };
+    if (this.#heads.size < MAX_KEPT_HEADS) this.#heads.set(command, bare);
+    return bare;
   }
+}
+
+/** Whether it is `{}`, of which JSON makes nothing else. */
+function isPlainAndEmpty(params: unknown): boolean {
+  if (typeof params !== "object" || params === null || Object.getPrototypeOf(params) !== Object.prototype)
+    return false;
+  for (const key in params) if (Object.hasOwn(params, key)) return false;
+  return !Object.hasOwn(params, "toJSON");
 }
 
 /** Whether the request's line, without its newline, is longer than `maxBytes`. */

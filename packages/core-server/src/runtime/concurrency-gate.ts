@@ -10,6 +10,9 @@ const RESERVED_SHARE = 0.5;
 /** A connection with fewer tasks waiting may use what is reserved. */
 const LIGHT_WAITING = 8;
 
+/** Told how a task ended: null, or what it failed with. */
+export type OnEnd = (failure: { readonly error: unknown } | null) => void;
+
 /**
  * Lets a limited number of tasks run at once; a limited number more wait, each connection's first come, first served, and
  * the connections in turn: one that asks for a thousand things doesn't keep another from its one.
@@ -37,67 +40,79 @@ export class ConcurrencyGate {
   /**
    * Runs `task` when there is room, and gives what it gives: at once if it can. Throws or rejects with a RequestError
    * `overloaded` when the queue is full, with what the task threw, and with the reason when its owner gives up: the
-   * place of a task that doesn't heed that is given to the next all the same.
+   * place of a task that doesn't heed that is given to the next all the same. `onEnd` is told how it ended, once.
    */
-  run<T>(task: () => T | Promise<T>, owner: RequestOwner): T | Promise<T> {
-    if (this.#running >= this.maxRunning) return this.#wait(owner).then(() => this.#enter(task, owner));
-    this.#running += 1;
-    return this.#enter(task, owner);
+  run<T>(task: () => T | Promise<T>, owner: RequestOwner, onEnd: OnEnd): T | Promise<T> {
+    if (this.#running < this.maxRunning) {
+      this.#running += 1;
+      return this.#enter(task, owner, onEnd);
+    }
+    return this.#wait(owner, onEnd).then(() => this.#enter(task, owner, onEnd));
   }
 
-  #enter<T>(task: () => T | Promise<T>, owner: RequestOwner): T | Promise<T> {
+  #enter<T>(task: () => T | Promise<T>, owner: RequestOwner, onEnd: OnEnd): T | Promise<T> {
     let result: T | Promise<T>;
     try {
       result = task();
     } catch (error) {
       this.#leave();
+      onEnd({ error });
       throw error;
     }
     // Most tasks answer at once: they cost no promise.
-    if (result instanceof Promise) return this.#settled(result, owner);
+    if (result instanceof Promise) return this.#settled(result, owner, onEnd);
     this.#leave();
+    onEnd(null);
     return result;
   }
 
-  #settled<T>(result: Promise<T>, owner: RequestOwner): Promise<T> {
+  #settled<T>(result: Promise<T>, owner: RequestOwner, onEnd: OnEnd): Promise<T> {
     return new Promise((resolve, reject) => {
       let isOver = false;
-      const leave = (): void => {
-        if (!isOver) this.#leave();
+      const end = (failure: { readonly error: unknown } | null): void => {
+        if (isOver) return;
         isOver = true;
+        this.#leave();
+        onEnd(failure);
       };
       result.then(
         (value) => {
-          leave();
+          end(null);
           resolve(value);
         },
         (error: unknown) => {
-          leave();
+          end({ error });
           // As it came: whoever waits converts it.
           // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
           reject(error);
         },
       );
-      owner.onAborted((reason) => {
-        leave();
-        reject(reason);
+      owner.onAborted((error) => {
+        end({ error });
+        reject(error);
       });
     });
   }
 
-  #wait(owner: RequestOwner): Promise<void> {
+  #refuse(onEnd: OnEnd): RequestError {
+    const reason = `${this.name} has ${this.#running} requests running and ${this.#waiting.size} waiting`;
+    const error = new RequestError(`overloaded: ${reason}`, { kind: "overloaded", reason });
+    onEnd({ error });
+    return error;
+  }
+
+  #wait(owner: RequestOwner, onEnd: OnEnd): Promise<void> {
     const { connection = this } = owner;
     const isLight = this.#waiting.sizeOf(connection) < LIGHT_WAITING;
     const room = isLight ? this.maxQueued : Math.ceil(this.maxQueued * (1 - RESERVED_SHARE));
-    if (this.#waiting.size >= room) {
-      const reason = `${this.name} has ${this.#running} requests running and ${this.#waiting.size} waiting`;
-      throw new RequestError(`overloaded: ${reason}`, { kind: "overloaded", reason });
-    }
+    if (this.#waiting.size >= room) throw this.#refuse(onEnd);
     return new Promise((resolve, reject) => {
       this.#waiting.add(connection, resolve);
-      owner.onAborted((reason) => {
+      owner.onAborted((error) => {
         // One that was let in meanwhile keeps its place until its task ends.
-        if (this.#waiting.delete(connection, resolve)) reject(reason);
+        if (!this.#waiting.delete(connection, resolve)) return;
+        onEnd({ error });
+        reject(error);
       });
     });
   }

@@ -72,27 +72,7 @@ export class ModuleRecord {
   /** Runs a request within the module's limit, and counts it; gives what it gives, at once if it can. */
   run<T>(task: () => T | Promise<T>, owner: RequestOwner): T | Promise<T> {
     const startedMs = this.clock.monotonicMs();
-    let result: T | Promise<T>;
-    try {
-      result = this.#gate.run(task, owner);
-    } catch (error) {
-      this.#countFailed(error, startedMs);
-      throw error;
-    }
-    if (!(result instanceof Promise)) {
-      this.#count("requests", startedMs);
-      return result;
-    }
-    return result.then(
-      (value) => {
-        this.#count("requests", startedMs);
-        return value;
-      },
-      (error: unknown) => {
-        this.#countFailed(error, startedMs);
-        throw error;
-      },
-    );
+    return this.#gate.run(task, owner, (failure) => this.#count(failure, startedMs));
   }
 
   /** As `runtime/list` shows it. */
@@ -129,14 +109,10 @@ export class ModuleRecord {
     };
   }
 
-  #countFailed(error: unknown, startedMs: number): void {
-    const isRejected = error instanceof RequestError && error.code === "overloaded";
-    if (!isRejected) this.#counts.failedRequests += 1;
-    this.#count(isRejected ? "rejectedRequests" : "requests", startedMs);
-  }
-
-  #count(what: "requests" | "rejectedRequests", startedMs: number): void {
-    this.#counts[what] += 1;
+  #count(failure: { readonly error: unknown } | null, startedMs: number): void {
+    const isRejected = failure?.error instanceof RequestError && failure.error.code === "overloaded";
+    this.#counts[isRejected ? "rejectedRequests" : "requests"] += 1;
+    if (failure !== null && !isRejected) this.#counts.failedRequests += 1;
     this.#durations.add(this.clock.monotonicMs() - startedMs);
   }
 }
