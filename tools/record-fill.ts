@@ -30,6 +30,7 @@ const fills: Readonly<Record<string, Fill>> = {
   "install-node-modules": copyAgain(["node_modules"], { fileMs: 1.5, bytesPerMs: 6_000 }),
   "install-python": copyAgain(["/usr/lib/python3.11", "/usr/lib/python3"], { fileMs: 3, bytesPerMs: 8_000 }),
   "install-jvm": copyAgain(["/usr/lib/jvm", "/usr/share/maven-repo"], { fileMs: 3, bytesPerMs: 6_000 }),
+  "install-sdk": copyAgain(["/usr/lib/google-cloud-sdk"], { fileMs: 1, bytesPerMs: 8_000 }),
   "install-share": copyAgain(["/usr/share"], { fileMs: 1, bytesPerMs: 8_000 }),
   "small-files": smallFiles,
   trickle: logLines({ everyMs: 200, bytes: 4_096 }),
@@ -92,6 +93,7 @@ async function sample(name: string, path: string, mountPoint: string, filling: P
     // Root may use its reserve: for everyone else it is full now.
     if (pressure >= 1) break;
   }
+  if (filled.signal.aborted) await ended;
   const last = points.at(-1) ?? [0, 0];
   // What refuses a file may be a few blocks short of full.
   if (last[1] < 0.985) throw new Error(`${name}: it ended at a pressure of ${last[1]}`);
