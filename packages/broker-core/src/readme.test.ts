@@ -2,15 +2,25 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
 
-it("the README's example is the one that runs, and prints what the README says", async () => {
-  const readme = await readFile(join(import.meta.dirname, "../README.md"), "utf8");
-  const [, code = "", printed = ""] = /```ts\n([^]*?)```\n\n```text\n([^]*?)```/.exec(readme) ?? [];
-  expect(code).toBe(await readFile(join(import.meta.dirname, "readme-example.ts"), "utf8"));
-  const log = vi.spyOn(console, "log").mockReturnValue();
-  try {
-    await import("./readme-example.js");
-    expect(log.mock.calls.map((args) => args.join(" ")).join("\n")).toBe(printed.trimEnd());
-  } finally {
-    log.mockRestore();
-  }
-});
+const EXAMPLES: readonly (readonly [string, () => Promise<unknown>])[] = [
+  ["readme-example.ts", () => import("./readme-example.js")],
+  ["readme-course-example.ts", () => import("./readme-course-example.js")],
+];
+
+it.each(EXAMPLES.map(([file, run], i) => [file, run, i] as const))(
+  "the README's example %s is the one that runs, and prints what the README says",
+  async (file, run, i) => {
+    const readme = await readFile(join(import.meta.dirname, "../README.md"), "utf8");
+    const blocks = [...readme.matchAll(/```ts\n([^]*?)```\n\n```text\n([^]*?)```/gu)];
+    expect(blocks).toHaveLength(EXAMPLES.length);
+    const [, code = "", printed = ""] = blocks[i] ?? [];
+    expect(code).toBe(await readFile(join(import.meta.dirname, file), "utf8"));
+    const log = vi.spyOn(console, "log").mockReturnValue();
+    try {
+      await run();
+      expect(log.mock.calls.map((args) => args.map(String).join(" ")).join("\n")).toBe(printed.trimEnd());
+    } finally {
+      log.mockRestore();
+    }
+  },
+);

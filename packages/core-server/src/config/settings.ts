@@ -113,7 +113,8 @@ export const SETTINGS = {
     flag: "--tick-ms",
     placeholder: "N",
     variable: "CONTINUUM_TICK_MS",
-    description: "milliseconds from one reading to the next",
+    description:
+      "milliseconds from one reading to the next when all is calm; down to 250 when a pool fills fast",
     expected: `a whole number of milliseconds from 1 to ${MAX_TICK_MS}`,
     defaultValue: 5000,
     defaultText: "5000",
