@@ -11,3 +11,5 @@ export { type Endpoint, resolveEndpoint } from "./endpoint.js";
 export type { EventGap, EventStream, EventStreamOptions } from "./event-stream.js";
 export { resolveToken } from "./token.js";
 export { RustCoreIPCClient } from "./rust-core-ipc-client.js";
+export type { ServablePool, ServedReading } from "./servable-pool.js";
+export { servePool, type ServePoolOptions } from "./serve-pool.js";

@@ -28,7 +28,7 @@ interface Registered {
   readonly pool: RemotePool;
   /** Whose pool it is; null once that connection is lost: then anybody may take it over. */
   owner: RequestConnection | null;
-  readonly stopListening: () => void;
+  stopListening: () => void;
 }
 
 /** What the module works with; the broker is the caller's. */
@@ -82,20 +82,18 @@ export function createRemotePoolsModule({
     if (before !== undefined && before.owner !== null && before.owner !== connection) {
       throw taken(name, "another connection's, which is open");
     }
-    requireRoom(pools, connection, before !== undefined);
+    requireRoom(pools, connection, before);
     remove(name);
     const pool = new RemotePool(name, first, { clock, reportEveryMs, idPrefix: randomUUID() }, (request) =>
       connection.send("pool-evict", request),
     );
-    const registered: Registered = {
-      pool,
-      owner: connection,
-      stopListening: connection.onClosed(() => {
-        registered.owner = null;
-        pool.disconnect();
-      }),
-    };
+    const registered: Registered = { pool, owner: connection, stopListening: () => undefined };
     pools.set(name, registered);
+    // Called at once where the connection has closed meanwhile.
+    registered.stopListening = connection.onClosed(() => {
+      registered.owner = null;
+      pool.disconnect();
+    });
     broker.register(pool, own);
     return pool;
   };
@@ -124,7 +122,8 @@ export function createRemotePoolsModule({
           ? null
           : { evictionId, freedBytes, error: error?.slice(0, MAX_ERROR_TEXT) ?? null };
       if (!pool.report(report, answer)) {
-        throw invalidParam(command, "evictionId", "an eviction that is open", evictionId?.slice(0, 100));
+        const expected = "an eviction that is open (the figures were taken)";
+        throw invalidParam(command, "evictionId", expected, evictionId?.slice(0, 100));
       }
       return { name, staleAfterMs: pool.staleAfterMs };
     },
@@ -153,17 +152,21 @@ export function createRemotePoolsModule({
   };
 }
 
+/** A pool that is known already takes up no more room, but one of a lost connection becomes this one's. */
 function requireRoom(
   pools: ReadonlyMap<string, Registered>,
   connection: RequestConnection,
-  isKnown: boolean,
+  before: Registered | undefined,
 ): void {
+  if (before?.owner === connection) return;
   const own = [...pools.values()].filter(({ owner }) => owner === connection).length;
-  if (isKnown || (own < MAX_PER_CONNECTION && pools.size < MAX_POOLS)) return;
   const reason =
     own >= MAX_PER_CONNECTION
       ? `this connection has ${MAX_PER_CONNECTION} pools`
-      : `there are ${MAX_POOLS} pools of other processes`;
+      : before === undefined && pools.size >= MAX_POOLS
+        ? `there are ${MAX_POOLS} pools of other processes`
+        : null;
+  if (reason === null) return;
   throw new RequestError(`overloaded: ${reason}`, { kind: "overloaded", reason });
 }
 

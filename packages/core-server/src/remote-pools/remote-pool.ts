@@ -33,7 +33,12 @@ const MIN_GONE_MS = 30_000;
 
 interface OpenEviction {
   readonly id: string;
+  /** What the process answered; null until it has. */
+  answered: PoolEvictionAnswer | null;
+  /** The process has answered: what it freed is measured by its next report. */
   readonly answer: (answer: PoolEvictionAnswer) => void;
+  /** There is a report from after the answer. */
+  readonly measure: () => void;
   readonly fail: (error: PoolError) => void;
 }
 
@@ -74,17 +79,23 @@ export class RemotePool implements ResourcePool {
 
   /** Whether nothing was heard of it for so long that it is to be forgotten. */
   get isGone(): boolean {
-    return this.#silentMs() > this.goneAfterMs;
+    return this.#silentMs() >= this.goneAfterMs;
   }
 
-  /** Takes a report, and the answer to an eviction request that may come with it; false when nobody waits for that. */
+  /**
+   * Takes a report, and the answer to an eviction request that may come with it; false when nobody waits for that. The
+   * figures count in any case; an eviction is measured by the first ones that come after its answer.
+   */
   report(report: PoolReport, answer: PoolEvictionAnswer | null): boolean {
     this.#report = report;
     this.#reportedMs = this.options.clock.monotonicMs();
     this.#reportedAtMs = this.options.clock.nowMs();
+    const eviction = this.#eviction;
+    const isAnswered = eviction !== null && eviction.answered !== null;
+    if (isAnswered) eviction.measure();
     if (answer === null) return true;
-    if (this.#eviction?.id !== answer.evictionId) return false;
-    this.#eviction.answer(answer);
+    if (isAnswered || eviction?.id !== answer.evictionId) return false;
+    eviction.answer(answer);
     return true;
   }
 
@@ -100,12 +111,12 @@ export class RemotePool implements ResourcePool {
     const { usedBytes, capacityBytes, reclaimableBytes, counters } = this.#report;
     return Promise.resolve({
       atMs: this.#reportedAtMs,
-      detected: true,
+      detected: capacityBytes > 0,
       usedBytes,
       capacityBytes,
       pressure: toPressure(usedBytes, capacityBytes),
       reclaimableBytes,
-      stale: this.#ask === null || this.#silentMs() > this.staleAfterMs,
+      stale: this.#ask === null || this.#silentMs() >= this.staleAfterMs,
       counters,
     });
   }
@@ -132,14 +143,32 @@ export class RemotePool implements ResourcePool {
         run();
       };
       const fail = (error: PoolError): void => settle(() => reject(error));
-      const onAbort = (): void => fail(new PoolError("aborted", `the eviction of pool ${name} was aborted`));
+      const onAbort = (): void => {
+        // What was freed is freed: the figures that came with the answer are the best there are.
+        if (eviction.answered !== null) eviction.measure();
+        else fail(new PoolError("aborted", `the eviction of pool ${name} was aborted`));
+      };
+      this.#evictions += 1;
+      const id = `${this.options.idPrefix}-${this.#evictions}`;
+      const eviction: OpenEviction = {
+        id,
+        answered: null,
+        answer: (answer) => {
+          eviction.answered = answer;
+          // The next report may be long in coming; should none come, the pool is gone at last.
+          cancel();
+        },
+        measure: () => {
+          const { answered } = eviction;
+          if (answered !== null) settle(() => resolve(answered));
+        },
+        fail,
+      };
+      this.#eviction = eviction;
       const cancel = this.options.clock.setTimeout(() => {
         fail(new PoolError("timeout", `pool ${name} did not answer within ${EVICTION_DEADLINE_MS} ms`));
       }, EVICTION_DEADLINE_MS);
       signal.addEventListener("abort", onAbort, { once: true });
-      this.#evictions += 1;
-      const id = `${this.options.idPrefix}-${this.#evictions}`;
-      this.#eviction = { id, answer: (answer) => settle(() => resolve(answer)), fail };
       const isSent = this.#ask({ pool: name, evictionId: id, wantBytes, deadlineMs: EVICTION_DEADLINE_MS });
       if (!isSent) fail(new PoolError("unreachable", `the process of pool ${name} has gone`));
     });

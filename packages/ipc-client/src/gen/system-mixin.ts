@@ -22,9 +22,9 @@ export interface SystemCommands {
   dockerTierStats(options?: CallOptions): Promise<SystemDockerTierStatsReply>;
   /** Says who fills Docker's disk, the largest first, and what nothing explains. */
   dockerTierUsage(params?: SystemDockerTierUsageParams, options?: CallOptions): Promise<SystemDockerTierUsageReply>;
-  /** Puts a pool of the calling process under the broker: it is shown, and relieved by asking its process. */
+  /** Puts a pool of the calling process under the broker: it is shown, and relieved by asking its process. It belongs to the connection: whoever connects again registers again. */
   poolRegister(params: SystemPoolRegisterParams, options?: CallOptions): Promise<SystemPoolRegisterReply>;
-  /** Says how a pool of the calling process is, and what it freed when it was asked to. */
+  /** Says how a pool of the calling process is, and what it freed when it was asked to. An eviction is measured by the first report after its answer, so one should follow at once. */
   poolReport(params: SystemPoolReportParams, options?: CallOptions): Promise<SystemPoolReportReply>;
   /** Takes a pool of the calling process away from the broker. */
   poolUnregister(params: SystemPoolUnregisterParams, options?: CallOptions): Promise<SystemPoolUnregisterReply>;

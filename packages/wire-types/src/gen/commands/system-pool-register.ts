@@ -138,11 +138,11 @@ function isReply(value: Loose): value is SystemPoolRegisterReply {
 }
 
 /**
- * Puts a pool of the calling process under the broker: it is shown, and relieved by asking its process.
+ * Puts a pool of the calling process under the broker: it is shown, and relieved by asking its process. It belongs to the connection: whoever connects again registers again.
  */
 export const systemPoolRegisterCommand: CommandDescriptor<SystemPoolRegisterParams, SystemPoolRegisterReply> = {
   name: "system/pool-register",
-  description: "Puts a pool of the calling process under the broker: it is shown, and relieved by asking its process.",
+  description: "Puts a pool of the calling process under the broker: it is shown, and relieved by asking its process. It belongs to the connection: whoever connects again registers again.",
   accessLevel: "admin-only",
   idempotent: false,
   examples: [{"description":"A cache of 1 GB","command":"continuum call system/pool-register --params '{\"name\":\"kv\",\"capacityBytes\":1000000000,\"usedBytes\":0,\"reportEveryMs\":1000}'","expectedResult":null}],

@@ -51,11 +51,11 @@ evictionCount?: number | undefined,
  */
 inflightCount?: number | undefined, 
 /**
- * The eviction request that this answers.
+ * The eviction request that this answers; refused when it isn't open any more, though the figures count.
  */
 evictionId?: string | undefined, 
 /**
- * What was freed for it, in bytes.
+ * What was freed for it, in bytes: kept beside what is measured.
  */
 freedBytes?: number | undefined, 
 /**
@@ -119,11 +119,11 @@ function isReply(value: Loose): value is SystemPoolReportReply {
 }
 
 /**
- * Says how a pool of the calling process is, and what it freed when it was asked to.
+ * Says how a pool of the calling process is, and what it freed when it was asked to. An eviction is measured by the first report after its answer, so one should follow at once.
  */
 export const systemPoolReportCommand: CommandDescriptor<SystemPoolReportParams, SystemPoolReportReply> = {
   name: "system/pool-report",
-  description: "Says how a pool of the calling process is, and what it freed when it was asked to.",
+  description: "Says how a pool of the calling process is, and what it freed when it was asked to. An eviction is measured by the first report after its answer, so one should follow at once.",
   accessLevel: "admin-only",
   idempotent: false,
   examples: [{"description":"Half full","command":"continuum call system/pool-report --params '{\"name\":\"kv\",\"usedBytes\":500000000}'","expectedResult":null}],
