@@ -3,16 +3,14 @@ import { ManualClock } from "@continuum/broker-core/testing";
 import type { CommandParams, CommandResult, PoolEvictRequest } from "@continuum/wire-types";
 import { describe, expect, it } from "vitest";
 import { RequestError } from "../request-error.js";
-import type { CommandHandlers, RequestConnection } from "../runtime/command-handlers.js";
+import type { CommandHandlers, RequestConnection, RequestContext } from "../runtime/command-handlers.js";
 import { FakeDockerPool } from "../testing/fake-docker-pool.js";
 import { createRemotePoolsModule } from "./remote-pools-module.js";
 
 type Command = "system/pool-register" | "system/pool-report" | "system/pool-unregister";
 
 /** A connection that a test closes, and what was sent over it. */
-class FakeConnection implements RequestConnection {
-  readonly access = "admin-only";
-  readonly subscriptions = [];
+class FakeConnection implements Pick<RequestConnection, "id" | "send" | "onClosed"> {
   readonly requests: PoolEvictRequest[] = [];
   isClosed = false;
   readonly #listeners = new Set<() => void>();
@@ -21,14 +19,6 @@ class FakeConnection implements RequestConnection {
 
   get listenerCount(): number {
     return this.#listeners.size;
-  }
-
-  subscribe(): void {
-    throw new Error("nothing is to be subscribed here");
-  }
-
-  unsubscribe(): void {
-    throw new Error("nothing is to be unsubscribed here");
   }
 
   send(event: string, data: unknown): boolean {
@@ -76,8 +66,9 @@ class Rig {
     connection: FakeConnection,
   ): CommandResult<C> {
     const handler = this.module.handlers[command] as unknown as CommandHandlers[C];
-    const onAborted = (): void => undefined;
-    const result = handler(params, { signal: new AbortController().signal, connection, onAborted });
+    // All of a context that these handlers touch.
+    const context = { connection } as unknown as RequestContext;
+    const result = handler(params, context);
     return result as CommandResult<C>;
   }
 
