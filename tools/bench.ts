@@ -6,6 +6,7 @@ import { benchGenerate } from "./bench/generate-bench.js";
 import { benchIdle } from "./bench/idle-bench.js";
 import { benchMemoryPool } from "./bench/memory-pool-bench.js";
 import { benchPlan } from "./bench/plan-bench.js";
+import { benchReliefRound } from "./bench/relief-round-bench.js";
 
 const benches: Readonly<Record<string, () => string | Promise<string>>> = {
   decode: benchDecode,
@@ -15,6 +16,7 @@ const benches: Readonly<Record<string, () => string | Promise<string>>> = {
   plan: () => benchPlan(),
   relief: benchDockerRelief,
   reading: benchDockerReading,
+  "relief-round": benchReliefRound,
   idle: benchIdle,
 };
 

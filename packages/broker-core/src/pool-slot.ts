@@ -1,8 +1,10 @@
 import { type BackOff, NO_BACK_OFF, afterReading } from "./back-off.js";
 import { checkReading } from "./check-reading.js";
 import type { Clock } from "./clock.js";
+import type { DeadlineQueue } from "./deadline-queue.js";
 import { PoolError } from "./pool-error.js";
 import type { PoolPolicy } from "./pool-policy.js";
+import { PoolReader } from "./pool-reader.js";
 import { toBindingPressure } from "./pressure.js";
 import { afterReliefReading, NO_RELIEF, type ReliefProgress } from "./relief-progress.js";
 import { ReadingHistory } from "./reading-history.js";
@@ -20,18 +22,21 @@ export class PoolSlot {
   relief: ReliefProgress = NO_RELIEF;
   /** What the last round did with the pool, or why it did nothing. */
   lastDecision: string | null = null;
+  readonly #clock: Clock;
+  readonly #reader: PoolReader;
   readonly #retired = new AbortController();
-  /** The reading under way, until it is accepted or its deadline has passed. */
-  #flight: Promise<PoolReading> | null = null;
-  /** Whether the pool has a read that it hasn't ended, however late. */
-  #isHanging = false;
 
   constructor(
     readonly pool: ResourcePool,
     readonly policy: PoolPolicy,
-    private readonly clock: Clock,
-    private readonly readDeadlineMs: number,
-  ) {}
+    private readonly readDeadlines: DeadlineQueue,
+  ) {
+    this.#clock = readDeadlines.clock;
+    this.#reader = new PoolReader(pool, readDeadlines, (reading) => {
+      if (reading !== null) this.#accept(reading);
+      else if (this.reading !== null) this.reading = { ...this.reading, stale: true };
+    });
+  }
 
   /** Aborts when the pool is replaced or unregistered, or the broker closes. */
   get retired(): AbortSignal {
@@ -44,61 +49,39 @@ export class PoolSlot {
    */
   usableReading(): PoolReading | null {
     if (this.reading === null || this.reading.stale) return this.reading;
-    const ageMs = this.clock.monotonicMs() - this.readingAtMs;
-    return ageMs <= this.readDeadlineMs ? this.reading : { ...this.reading, stale: true };
+    const ageMs = this.#clock.monotonicMs() - this.readingAtMs;
+    return ageMs <= this.readDeadlines.deadlineMs ? this.reading : { ...this.reading, stale: true };
   }
 
   /** Ends what is under way for this pool. */
   retire(): void {
     this.#retired.abort();
+    this.#reader.retire();
   }
 
   /**
-   * Reads the pool, with a deadline at which its signal aborts. Callers at the same time share one reading; `signal`
-   * ends only this caller's waiting. A pool that is late and doesn't listen isn't asked again until it has answered,
-   * and what it answers then is dropped. Rejects with what the pool threw, or a PoolError.
+   * Reads the pool, with a deadline at which its signal aborts; see PoolReader. `signal` ends only this caller's
+   * waiting.
    */
   read(signal?: AbortSignal): Promise<PoolReading> {
-    if (signal?.aborted === true) return Promise.reject(this.#abortedError());
-    this.#flight ??= this.#fly().finally(() => (this.#flight = null));
-    return signal === undefined ? this.#flight : this.#untilAborted(this.#flight, signal);
+    if (signal === undefined) return this.#reader.read();
+    if (signal.aborted) return Promise.reject(this.#abortedError());
+    return this.#untilAborted(this.#reader.read(), signal);
   }
 
-  /** A reading that begins after this call: one that is under way may have seen the pool as it was before. */
-  async readAfresh(): Promise<PoolReading> {
-    await this.#flight?.catch(() => undefined);
-    return this.read();
+  /** A reading that begins after this call. */
+  readAfresh(): Promise<PoolReading> {
+    return this.#reader.readAfresh();
   }
 
   /** One more reading of a pool that is retired: what its last eviction came to. It isn't kept. */
   async readLast(deadlineMs: number): Promise<PoolReading> {
-    const { pool, clock } = this;
+    const { pool } = this;
     const what = `reading pool ${pool.name}`;
     return checkReading(
       pool.name,
-      await withDeadline(clock, { what, deadlineMs }, (signal) => pool.read(signal)),
+      await withDeadline(this.#clock, { what, deadlineMs }, (signal) => pool.read(signal)),
     );
-  }
-
-  async #fly(): Promise<PoolReading> {
-    const { pool, clock, readDeadlineMs: deadlineMs, retired: outer } = this;
-    const what = `reading pool ${pool.name}`;
-    try {
-      if (this.#isHanging) throw new PoolError("timeout", `${what}: an earlier read still hasn't ended`);
-      const reading = await withDeadline(clock, { what, deadlineMs, outer }, async (signal) => {
-        this.#isHanging = true;
-        try {
-          return checkReading(pool.name, await pool.read(signal));
-        } finally {
-          this.#isHanging = false;
-        }
-      });
-      this.#accept(reading);
-      return reading;
-    } catch (error) {
-      if (this.reading !== null) this.reading = { ...this.reading, stale: true };
-      throw error;
-    }
   }
 
   #untilAborted(flight: Promise<PoolReading>, signal: AbortSignal): Promise<PoolReading> {
@@ -121,7 +104,7 @@ export class PoolSlot {
 
   #accept(reading: PoolReading): void {
     this.reading = reading;
-    this.readingAtMs = this.clock.monotonicMs();
+    this.readingAtMs = this.#clock.monotonicMs();
     this.history.add(reading, this.readingAtMs);
     if (reading.stale) return;
     const { pressure } = toBindingPressure(reading);

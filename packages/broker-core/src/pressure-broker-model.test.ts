@@ -19,7 +19,9 @@ type Step =
   | { readonly kind: "vanish" | "return" | "replace"; readonly pool: number }
   | { readonly kind: "tick" }
   | { readonly kind: "wait"; readonly ms: number }
-  | { readonly kind: "jump"; readonly ms: number };
+  | { readonly kind: "jump"; readonly ms: number }
+  | { readonly kind: "sleep"; readonly ms: number }
+  | { readonly kind: "resize"; readonly pool: number; readonly factor: number };
 
 const pool = fc.nat(POOLS - 1);
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -73,6 +75,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ms: fc.constantFrom(0, 1, 4_000_000_000_000),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("sleep" as const),
+      ms: fc.constantFrom(2_000, 30_000, 30_000_000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("resize" as const), pool, factor: fc.constantFrom(0.5, 2) }),
+  },
 );
 
 /** A broker with its pools, and what is known of its outcomes. */
@@ -94,7 +107,7 @@ class World {
   add(number: number): void {
     const after = (ms: number): Promise<void> =>
       new Promise((resolve) => void this.clock.setTimeout(resolve, ms));
-    const added = new ModelPool(`pool-${number}`, policy, after);
+    const added = new ModelPool(`pool-${number}`, policy, after, () => this.clock.monotonicMs());
     this.pools.push(added);
     this.current[number] = added;
     this.broker.register(added);
@@ -119,12 +132,16 @@ class World {
       case "jump":
         this.clock.jumpTo(step.ms);
         return;
+      case "sleep":
+        // Nothing settles in between: what was under way wakes up in another time.
+        this.clock.leap(step.ms);
+        return;
       default:
         this.#change(step);
     }
   }
 
-  #change(step: Exclude<Step, { kind: "tick" | "wait" | "jump" }>): void {
+  #change(step: Exclude<Step, { kind: "tick" | "wait" | "jump" | "sleep" }>): void {
     const there = this.current[step.pool] ?? null;
     if (step.kind === "vanish") {
       this.broker.unregister(`pool-${step.pool}`);
@@ -133,6 +150,7 @@ class World {
       this.add(step.pool);
     } else if (there !== null) {
       if (step.kind === "fill") there.fill(step.ratio);
+      if (step.kind === "resize") there.capacityBytes = Math.round(there.capacityBytes * step.factor);
       if (step.kind === "reclaimable") there.reclaimableBytes = step.bytes;
       if (step.kind === "read") there.readMode = step.mode;
       if (step.kind === "evict") there.evictMode = step.mode;
@@ -174,7 +192,12 @@ describe("the broker, model-checked", () => {
               expect(world.violations()).toEqual([]);
             }
             // Whatever the others do, a healthy pool that is hot is relieved: the loop lives.
-            const healthy = new ModelPool("healthy", policy, () => Promise.resolve());
+            const healthy = new ModelPool(
+              "healthy",
+              policy,
+              () => Promise.resolve(),
+              () => world.clock.monotonicMs(),
+            );
             healthy.fill(0.9);
             world.broker.register(healthy);
             for (let i = 0; i < 60 && healthy.pressure > policy.stopBelow; i += 1) {

@@ -1,6 +1,7 @@
 import type { BrokerSnapshot, PoolRelief, PressureForecast, PressureTrends } from "@continuum/wire-types";
 import { afterRound, isBackingOff, isNextToNothing } from "./back-off.js";
 import { type Clock, systemClock } from "./clock.js";
+import { DeadlineQueue } from "./deadline-queue.js";
 import { decideRelief, type ReliefDecision } from "./decide-relief.js";
 import { nextTickMs } from "./next-tick.js";
 import { PoolError } from "./pool-error.js";
@@ -47,7 +48,7 @@ export class PressureBroker {
   readonly #clock: Clock;
   readonly #policy: Partial<PoolPolicy>;
   readonly #onError: (error: unknown, source: string) => void;
-  readonly #readDeadlineMs: number;
+  readonly #readDeadlines: DeadlineQueue;
   readonly #evictionDeadlineMs: number;
   readonly #slots = new Map<string, PoolSlot>();
   readonly #sinks = new Set<{ readonly sink: AlertSink }>();
@@ -63,19 +64,14 @@ export class PressureBroker {
     toPoolPolicy(this.#policy);
     this.#counters = options.counters ?? { evictionsFired: 0, bytesFreedTotal: 0 };
     this.#onError = options.onError ?? (() => undefined);
-    this.#readDeadlineMs = options.readDeadlineMs ?? DEFAULT_READ_DEADLINE_MS;
+    this.#readDeadlines = new DeadlineQueue(this.#clock, options.readDeadlineMs ?? DEFAULT_READ_DEADLINE_MS);
     this.#evictionDeadlineMs = options.evictionDeadlineMs ?? DEFAULT_EVICTION_DEADLINE_MS;
   }
 
   /** Puts a pool under the broker; one of the same name is replaced, and its eviction aborted. */
   register(pool: ResourcePool, policy: Partial<PoolPolicy> = {}): void {
     if (this.#isClosed) throw new Error("the broker is closed");
-    const slot = new PoolSlot(
-      pool,
-      toPoolPolicy({ ...this.#policy, ...policy }),
-      this.#clock,
-      this.#readDeadlineMs,
-    );
+    const slot = new PoolSlot(pool, toPoolPolicy({ ...this.#policy, ...policy }), this.#readDeadlines);
     this.#slots.get(pool.name)?.retire();
     this.#slots.set(pool.name, slot);
   }
@@ -122,9 +118,11 @@ export class PressureBroker {
    */
   async relieve(signal?: AbortSignal): Promise<ReliefRound> {
     const slots = [...this.#slots.values()];
-    await this.#withinGrace(Promise.all(slots.map((slot) => this.#refresh(slot, signal))));
-    const current = slots.filter((slot) => this.#slots.get(slot.pool.name) === slot);
+    // One who listens for the whole round: a signal looks through all of its listeners for each new one.
+    if (signal?.aborted !== true)
+      await this.#withinGrace(Promise.all(slots.map((slot) => this.#refresh(slot))), signal);
     if (this.#isClosed || signal?.aborted === true) return { decisions: [], done: Promise.resolve([]) };
+    const current = slots.filter((slot) => this.#slots.get(slot.pool.name) === slot);
     const overdueBeforeMs = this.#clock.monotonicMs() - this.#evictionDeadlineMs;
     const candidates = current.map((slot) => ({
       name: slot.pool.name,
@@ -209,20 +207,27 @@ export class PressureBroker {
     await Promise.all(this.#evictions);
   }
 
-  async #withinGrace(reads: Promise<unknown>): Promise<void> {
-    let cancel = (): void => undefined;
-    const grace = new Promise<void>((resolve) => {
-      cancel = this.#clock.setTimeout(resolve, Math.min(ROUND_GRACE_MS, this.#readDeadlineMs));
+  async #withinGrace(reads: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+    let end = (): void => undefined;
+    const enough = new Promise<void>((resolve) => {
+      const graceMs = Math.min(ROUND_GRACE_MS, this.#readDeadlines.deadlineMs);
+      const cancelTimer = this.#clock.setTimeout(resolve, graceMs);
+      const onAbort = (): void => resolve();
+      signal?.addEventListener("abort", onAbort, { once: true });
+      end = () => {
+        cancelTimer();
+        signal?.removeEventListener("abort", onAbort);
+      };
     });
-    await Promise.race([reads, grace]);
-    cancel();
+    await Promise.race([reads, enough]);
+    end();
   }
 
-  async #refresh(slot: PoolSlot, signal: AbortSignal | undefined): Promise<void> {
+  async #refresh(slot: PoolSlot): Promise<void> {
     try {
-      await slot.read(signal);
+      await slot.read();
     } catch (error) {
-      if (signal?.aborted !== true && !slot.retired.aborted) this.#report(error, `pool ${slot.pool.name}`);
+      if (!slot.retired.aborted) this.#report(error, `pool ${slot.pool.name}`);
     }
   }
 

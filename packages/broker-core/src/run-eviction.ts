@@ -97,14 +97,18 @@ async function evict(
   clock: Clock,
   deadlineMs: number,
 ): Promise<EvictionResult> {
-  const deadline = new AbortController();
+  const abort = new AbortController();
+  const onRetired = (): void => abort.abort(slot.retired.reason);
   const cancel = clock.setTimeout(() => {
-    deadline.abort(new Error(`eviction took longer than ${deadlineMs} ms`));
+    abort.abort(new Error(`eviction took longer than ${deadlineMs} ms`));
   }, deadlineMs);
+  if (slot.retired.aborted) onRetired();
+  slot.retired.addEventListener("abort", onRetired, { once: true });
   try {
-    return await slot.pool.evict({ ...wanted, signal: AbortSignal.any([deadline.signal, slot.retired]) });
+    return await slot.pool.evict({ ...wanted, signal: abort.signal });
   } finally {
     cancel();
+    slot.retired.removeEventListener("abort", onRetired);
   }
 }
 

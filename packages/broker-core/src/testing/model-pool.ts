@@ -7,6 +7,7 @@ export const READ_MODES = [
   "honest",
   "late",
   "hangs",
+  "ignores its signal",
   "throwsAtOnce",
   "rejects",
   "stale",
@@ -28,6 +29,8 @@ export const EVICT_MODES = [
 ] as const;
 
 const CAPACITY_BYTES = 1_000_000;
+/** A figure that is older than this when an eviction begins is one of before. */
+const FRESH_FOR_MS = 3_000;
 const noCounters = {
   entryCount: 0,
   pinnedCount: 0,
@@ -40,6 +43,7 @@ const noCounters = {
 /** A pool that misbehaves as it is told, and notices when the broker breaks a rule. */
 export class ModelPool implements ResourcePool {
   usedBytes = 0;
+  capacityBytes = CAPACITY_BYTES;
   reclaimableBytes: number | null = null;
   readMode: (typeof READ_MODES)[number] = "honest";
   evictMode: (typeof EVICT_MODES)[number] = "honest";
@@ -49,6 +53,8 @@ export class ModelPool implements ResourcePool {
   #evicting = 0;
   /** The newest reading that was given out. */
   #given: PoolReading | null = null;
+  /** When it was measured. */
+  #givenAtMs = -Infinity;
   /** Whether a relief has begun and no reading has shown the pool calm since. */
   #isRelieving = false;
 
@@ -57,14 +63,16 @@ export class ModelPool implements ResourcePool {
     private readonly policy: PoolPolicy,
     /** Resolves after so many ms of the broker's time. */
     private readonly after: (ms: number) => Promise<void>,
+    /** The broker's time. */
+    private readonly monotonicMs: () => number,
   ) {}
 
   get pressure(): number {
-    return toPressure(this.usedBytes, CAPACITY_BYTES);
+    return toPressure(this.usedBytes, this.capacityBytes);
   }
 
   fill(ratio: number): void {
-    this.usedBytes = Math.round(CAPACITY_BYTES * ratio);
+    this.usedBytes = Math.round(this.capacityBytes * ratio);
   }
 
   read(signal: AbortSignal): Promise<PoolReading> {
@@ -72,11 +80,13 @@ export class ModelPool implements ResourcePool {
       case "honest":
         return Promise.resolve(this.#give({}));
       case "late":
-        return this.after(2_000).then(() => this.#give({}));
+        return this.#measureNowAndAnswerAfter(2_000);
       case "hangs":
         return new Promise((_, reject) => {
           signal.addEventListener("abort", () => reject(new Error("aborted")), { once: true });
         });
+      case "ignores its signal":
+        return this.#measureNowAndAnswerAfter(20_000);
       case "throwsAtOnce":
         throw new Error("a bug of the pool");
       case "rejects":
@@ -120,6 +130,8 @@ export class ModelPool implements ResourcePool {
       this.violations.push("an eviction without a fresh reading before it");
       return;
     }
+    if (this.monotonicMs() - this.#givenAtMs > FRESH_FOR_MS)
+      this.violations.push("an eviction on a reading of before");
     const { actAbove, stopBelow } = this.policy;
     const isDue = given.pressure >= actAbove || (this.#isRelieving && given.pressure > stopBelow);
     if (!isDue) this.violations.push(`an eviction at ${given.pressure}`);
@@ -168,11 +180,11 @@ export class ModelPool implements ResourcePool {
   }
 
   #figures(): PoolReading {
-    const { usedBytes, pressure, reclaimableBytes } = this;
+    const { usedBytes, capacityBytes, pressure, reclaimableBytes } = this;
     return {
       atMs: 0,
       detected: true,
-      capacityBytes: CAPACITY_BYTES,
+      capacityBytes,
       usedBytes,
       pressure,
       reclaimableBytes,
@@ -182,8 +194,18 @@ export class ModelPool implements ResourcePool {
   }
 
   #give(more: Partial<PoolReading>): PoolReading {
-    const reading = { ...this.#figures(), ...more };
+    return this.#handOut({ ...this.#figures(), ...more }, this.monotonicMs());
+  }
+
+  async #measureNowAndAnswerAfter(ms: number): Promise<PoolReading> {
+    const [reading, atMs] = [this.#figures(), this.monotonicMs()];
+    await this.after(ms);
+    return this.#handOut(reading, atMs);
+  }
+
+  #handOut(reading: PoolReading, atMs: number): PoolReading {
     this.#given = reading;
+    this.#givenAtMs = atMs;
     if (!reading.stale && reading.pressure <= this.policy.stopBelow) this.#isRelieving = false;
     return reading;
   }
