@@ -48,6 +48,7 @@ export class Connection {
   #isPaused = false;
   /** What the core said before it closed, matched to no request. */
   #complaint: string | null = null;
+  #wasDropped = false;
 
   constructor(
     private readonly endpoint: Endpoint,
@@ -93,6 +94,11 @@ export class Connection {
   /** Whether the peer ever said something of use: before that, it may close each connection that it accepts. */
   get isHealthy(): boolean {
     return this.#isHealthy;
+  }
+
+  /** Why the core ended a connection that it had served: it said that too much was left unread; null otherwise. */
+  get droppedFor(): string | null {
+    return this.#wasDropped ? this.#complaint : null;
   }
 
   /** Sends of `waiting` what may be sent now, in as few writes as possible, and takes it out of there. */
@@ -233,6 +239,7 @@ export class Connection {
         const { requestId, error, errorDetail } = message;
         if (requestId === null) {
           this.#complaint = error;
+          this.#wasDropped = this.#isHealthy && decodeErrorDetail(errorDetail)?.kind === "overloaded";
           this.owner.onIgnored();
           return;
         }

@@ -80,7 +80,7 @@ export class CoreClient implements CommandCaller {
     this.#link = new CoreLink(this.#linkOptions, {
       onOpen: () => this.#events.onOpen(),
       onEvent: (name, data) => this.#events.onEvent(name, data),
-      onLost: () => this.#events.onLost(),
+      onLost: (dropped) => this.#events.onLost(dropped),
       onUnreachable: (error) => this.#events.endAll(error),
     });
     this.#path = { link: this.#link, owner: this.#ownerOver(this.#link) };

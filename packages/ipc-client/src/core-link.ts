@@ -23,8 +23,8 @@ export interface CoreLinkOwner {
   /** Connected, for the first time or again. */
   onOpen(): void;
   onEvent(name: string, data: unknown): void;
-  /** The connection that was open is gone. */
-  onLost(): void;
+  /** The connection that was open is gone; with what the core said, where it ended it for being read too slowly. */
+  onLost(dropped: string | null): void;
   /** There is no core, and the policy says not to wait for one. */
   onUnreachable(error: ConnectionError): void;
 }
@@ -163,7 +163,7 @@ export class CoreLink {
     this.#connection = null;
     if (inFlight.length > 0) this.#recover(inFlight, error);
     if (this.#closeReason !== null) return;
-    if (connection.wasOpen) this.owner.onLost();
+    if (connection.wasOpen) this.owner.onLost(connection.droppedFor);
     if (this.#failedAttempts > 0) this.#backOff(error);
     else if (this.#waiting.size > 0 || this.#retained > 0) this.#advance();
   }

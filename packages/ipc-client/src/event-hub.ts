@@ -1,7 +1,7 @@
 import { DecodeError } from "@continuum/wire-types";
 import { ConnectionError } from "./connection-error.js";
 import { type CoreEvents, eventDecoders, type EventName, isEventName } from "./core-events.js";
-import { EventStream, type EventStreamOptions } from "./event-stream.js";
+import { type EventGap, EventStream, type EventStreamOptions } from "./event-stream.js";
 
 /** What the hub needs of its client. */
 export interface EventHubPort {
@@ -19,15 +19,15 @@ export interface EventHubPort {
 interface Subscriber {
   /** Throws a DecodeError. */
   push(data: unknown): void;
-  gap(): void;
+  gap(gap: EventGap): void;
   end(error: Error | null): void;
 }
 
 /** Shares one subscription per event among all streams, and subscribes anew on each new connection. */
 export class EventHub {
   readonly #subscribers = new Map<EventName, Set<Subscriber>>();
-  /** Those who were subscribed when the connection broke, and haven't been told yet. */
-  readonly #interrupted = new Set<Subscriber>();
+  /** Those who were subscribed when the connection broke, and haven't been told yet, with what they missed it for. */
+  readonly #interrupted = new Map<Subscriber, EventGap>();
 
   #isClosed = false;
 
@@ -38,7 +38,7 @@ export class EventHub {
     const stream = new EventStream<CoreEvents[E]>(options, () => this.#remove(name, subscriber));
     const subscriber: Subscriber = {
       push: (data) => stream.push(eventDecoders[name](data)),
-      gap: () => stream.gap({ reason: "reconnected" }),
+      gap: (gap) => stream.gap(gap),
       end: (error) => stream.end(error),
     };
     if (this.#isClosed) stream.end(new ConnectionError("closed", "the client was closed"));
@@ -62,14 +62,19 @@ export class EventHub {
 
   /** Subscribes everything on a new connection; whoever missed something hears of it before the next event. */
   onOpen(): void {
-    for (const subscriber of this.#interrupted) subscriber.gap();
+    for (const [subscriber, gap] of this.#interrupted) subscriber.gap(gap);
     this.#interrupted.clear();
     this.#subscribe([...this.#subscribers.keys()]);
   }
 
-  /** The connection is gone: whatever happens until the next one is missed. */
-  onLost(): void {
-    for (const subscriber of this.#all()) this.#interrupted.add(subscriber);
+  /** The connection is gone: whatever happens until the next one is missed. `dropped` is what the core said of it. */
+  onLost(dropped: string | null): void {
+    const gap: EventGap =
+      dropped === null ? { reason: "reconnected" } : { reason: "dropped", message: dropped };
+    for (const subscriber of this.#all()) {
+      // The first reason is why events are missing; what follows only makes it last.
+      if (!this.#interrupted.has(subscriber)) this.#interrupted.set(subscriber, gap);
+    }
   }
 
   /** Ends every stream, with the error if there is one. */

@@ -59,6 +59,30 @@ describe("events", () => {
     expect(gaps).toEqual([{ reason: "reconnected" }]);
   });
 
+  it("says that the core has dropped it for being slow, and subscribes again", async () => {
+    await using peer = await ScriptedPeer.start();
+    await using client = new RustCoreIPCClient({ url: peer.path });
+    const gaps: EventGap[] = [];
+    await using stream = client.events("pressure-alert", { onGap: (gap) => gaps.push(gap) });
+    const before = await peer.next();
+    before.reply({ events: ["pressure-alert"] });
+    before.connection.push("pressure-alert", alert);
+    const reason = "events are lost: 5 bytes of them were left unread";
+    before.connection.send({
+      success: false,
+      error: `overloaded: ${reason}`,
+      errorDetail: { kind: "overloaded", reason },
+    });
+    before.connection.socket.end();
+    const after = await peer.next();
+    expect(after.command).toBe("events/subscribe");
+    after.reply({ events: ["pressure-alert"] });
+    after.connection.push("pressure-alert", { ...alert, atMs: 2 });
+    // What came before the connection ended is still handed out.
+    expect([(await stream.next()).value?.atMs, (await stream.next()).value?.atMs]).toEqual([1, 2]);
+    expect(gaps).toEqual([{ reason: "dropped", message: `overloaded: ${reason}` }]);
+  });
+
   it("drops the oldest for a slow consumer, and says how many", async () => {
     await using peer = await ScriptedPeer.start();
     await using client = new RustCoreIPCClient({ url: peer.path });

@@ -1,6 +1,8 @@
-/** Why events may be missing: the connection broke and was made again, or the consumer was too slow. */
+/** Why events may be missing: the connection broke and was made again, or somebody was too slow. */
 export type EventGap =
   | { readonly reason: "reconnected" }
+  /** The core closed the connection, because this process didn't read its events in time; it was made again. */
+  | { readonly reason: "dropped"; readonly message: string }
   /** `dropped` events of the oldest were thrown away. */
   | { readonly reason: "overflow"; readonly dropped: number };
 

@@ -326,6 +326,147 @@ describe("back-pressure", () => {
   });
 });
 
+describe("a connection that sends very much at once", () => {
+  it("delays another one by a turn, and gets all its answers", async () => {
+    await using harness = await serve({ limits: { maxInFlight: 2000 } });
+    const greedy = await harness.connect();
+    const other = await harness.connect();
+    const order: string[] = [];
+    const count = 5000;
+    greedy.send(
+      Array.from({ length: count }, (_, i) => `{"command":"echo","requestId":${i + 1}}\n`).join(""),
+    );
+    const modest = other.call("echo", 1).then(() => order.push("other"));
+    for (let id = 1; id <= count; id += 1) expect(await greedy.next()).toMatchObject({ requestId: id });
+    order.push("greedy");
+    await modest;
+    expect(order).toEqual(["other", "greedy"]);
+  });
+
+  it("and ends its side at once, is still answered, and told of what it left unfinished", async () => {
+    await using harness = await serve();
+    const client = await harness.connect(true);
+    const lines = Array.from({ length: 1000 }, (_, i) => `{"command":"echo","requestId":${i + 1}}\n`);
+    client.socket.end(`${lines.join("")}{"comm`);
+    for (let id = 1; id <= 1000; id += 1) expect(await client.next()).toMatchObject({ requestId: id });
+    expect(await client.next()).toMatchObject({ errorDetail: { kind: "badRequest" } });
+  });
+
+  it("and then a line that is too long, is answered what came before it", async () => {
+    const dispatch: Dispatch = (_command, params) => params;
+    await using harness = await serve({ limits: { maxLineBytes: 1000 }, dispatch });
+    const client = await harness.connect();
+    const lines = Array.from({ length: 300 }, (_, i) => `{"command":"echo","requestId":${i + 1}}\n`);
+    client.send(`${lines.join("")}${"x".repeat(2000)}`);
+    for (let id = 1; id <= 300; id += 1) expect(await client.next()).toMatchObject({ requestId: id });
+    expect(await client.next()).toMatchObject({ errorDetail: { kind: "badRequest" } });
+    await client.closed();
+  });
+});
+
+describe("bounds over all connections", () => {
+  it("refuse requests of those with much in flight first, and never the question how the core is", async () => {
+    const clock = new ManualClock();
+    await using harness = await serve({
+      clock,
+      limits: { maxInFlightTotal: 40 },
+      dispatch: (command, ...rest) => (command === "health-check" ? {} : echo(command, ...rest)),
+    });
+    const greedy = await harness.connect();
+    const modest = await harness.connect();
+    for (let id = 1; id <= 30; id += 1) greedy.request("hang", id);
+    expect(await greedy.call("echo", 100)).toMatchObject({ errorDetail: { kind: "overloaded" } });
+    for (let id = 1; id <= 10; id += 1) modest.request("hang", id);
+    expect(await modest.next()).toMatchObject({ requestId: 5, errorDetail: { kind: "overloaded" } });
+    const third = await harness.connect();
+    expect(await third.call("echo", 1)).toMatchObject({ success: true });
+    for (let connection = 0; connection < 2; connection += 1) {
+      const next = await harness.connect();
+      for (let id = 1; id <= 3; id += 1) next.request("hang", id);
+      expect(await next.call("health-check", 9)).toMatchObject({ success: true });
+    }
+    expect(await third.call("echo", 2)).toMatchObject({ errorDetail: { kind: "overloaded" } });
+    expect(harness.server.metrics).toMatchObject({ inFlight: 40, maxInFlight: 40 });
+    await clock.advance(60_000);
+    expect(harness.server.metrics.inFlight).toBe(0);
+    expect(await third.call("echo", 3)).toMatchObject({ success: true });
+  });
+
+  it("close the connections that hold the most unfinished input, and no other", async () => {
+    await using harness = await serve({ limits: { maxQueuedBytes: 1_000_000 } });
+    const modest = await harness.connect();
+    modest.send(`{"command":"echo","requestId":1,"text":"${"x".repeat(1000)}`);
+    const hoarders = await Promise.all(Array.from({ length: 10 }, () => harness.connect()));
+    for (const hoarder of hoarders) hoarder.send("x".repeat(200_000));
+    await Promise.race(hoarders.map((hoarder) => hoarder.closed()));
+    while (harness.server.metrics.queuedBytes > 1_000_000) await new Promise(setImmediate);
+    modest.send('"}\n');
+    expect(await modest.next()).toMatchObject({ success: true, requestId: 1 });
+    await Promise.all(hoarders.map((hoarder) => hoarder.close()));
+    while (harness.server.connectionCount > 1) await new Promise(setImmediate);
+    expect(harness.server.metrics).toMatchObject({ queuedBytes: 0, connections: 1 });
+  });
+});
+
+describe("a subscriber that doesn't read", () => {
+  it("among 200 is told behind what it is still owed, and closed; the others get everything", async () => {
+    const clock = new ManualClock();
+    await using harness = await serve({ clock, limits: { maxEventBytes: 500_000 } });
+    const all = await Promise.all(Array.from({ length: 200 }, () => harness.connect()));
+    for (const client of all) await client.call("subscribe", 1);
+    const [stalled, ...others] = all as [RawClient, ...RawClient[]];
+    stalled.socket.pause();
+    let rounds = 0;
+    for (; harness.server.metrics.droppedConnections === 0; rounds += 1) {
+      harness.server.push("pressure-alert", { round: rounds, text: "x".repeat(50_000) });
+      for (const other of others) expect(await other.next()).toMatchObject({ data: { round: rounds } });
+    }
+    expect(harness.server.metrics.queuedBytes).toBeLessThan(600_000);
+    // It reads again in time: first what it was owed, then why there is no more.
+    await clock.advance(29_000);
+    stalled.socket.resume();
+    let last = await stalled.next();
+    for (let round = 0; last.event !== undefined; round += 1) {
+      expect(last).toMatchObject({ event: "pressure-alert", data: { round } });
+      last = await stalled.next();
+    }
+    expect(last).toMatchObject({ success: false, errorDetail: { kind: "overloaded" } });
+    expect(last.error).toMatch(/events are lost: \d+ bytes/u);
+    await stalled.closed();
+    while (harness.server.connectionCount > 199) await new Promise(setImmediate);
+    expect(harness.server.metrics.queuedBytes).toBe(0);
+  });
+
+  it("nor afterwards, is cut off after a while", async () => {
+    const clock = new ManualClock();
+    await using harness = await serve({ clock, limits: { maxEventBytes: 100_000 } });
+    const stalled = await harness.connect();
+    await stalled.call("subscribe", 1);
+    stalled.socket.pause();
+    while (harness.server.metrics.droppedConnections === 0) {
+      harness.server.push("pressure-alert", { text: "x".repeat(50_000) });
+      await new Promise(setImmediate);
+    }
+    await clock.advance(30_000);
+    while (harness.server.connectionCount > 0) await new Promise(setImmediate);
+    expect(harness.server.metrics.queuedBytes).toBe(0);
+  });
+
+  it("isn't closed for a large reply that it is reading", async () => {
+    await using harness = await serve({ limits: { maxEventBytes: 100_000 } });
+    const client = await harness.connect();
+    await client.call("subscribe", 1);
+    client.socket.pause();
+    client.request("large", 2, { bytes: 5_000_000 });
+    while (harness.server.metrics.queuedBytes < 1_000_000) await new Promise(setImmediate);
+    harness.server.push("pressure-alert", { text: "x".repeat(10_000) });
+    client.socket.resume();
+    expect(await client.next()).toMatchObject({ requestId: 2 });
+    expect(await client.next()).toMatchObject({ event: "pressure-alert" });
+    expect(await client.call("echo", 3)).toMatchObject({ success: true });
+  });
+});
+
 describe("the server", () => {
   it("pushes events to those who subscribed only, without an id", async () => {
     await using harness = await serve();
