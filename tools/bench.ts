@@ -4,6 +4,7 @@ import { benchDockerReading, benchDockerRelief } from "./bench/docker-relief-ben
 import { benchForecast } from "./bench/forecast-bench.js";
 import { benchGenerate } from "./bench/generate-bench.js";
 import { benchIdle } from "./bench/idle-bench.js";
+import { benchIpcCrowd } from "./bench/ipc-crowd-bench.js";
 import { benchMemoryPool } from "./bench/memory-pool-bench.js";
 import { benchPlan } from "./bench/plan-bench.js";
 import { benchReliefRound } from "./bench/relief-round-bench.js";
@@ -14,6 +15,7 @@ const benches: Readonly<Record<string, () => string | Promise<string>>> = {
   "memory-pool": benchMemoryPool,
   forecast: benchForecast,
   plan: () => benchPlan(),
+  "ipc-crowd": benchIpcCrowd,
   relief: benchDockerRelief,
   reading: benchDockerReading,
   "relief-round": benchReliefRound,

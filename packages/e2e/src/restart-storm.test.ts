@@ -9,7 +9,7 @@ import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 const isLong = process.env["CONTINUUM_LONG_TESTS"] === "1";
-const RESTARTS = isLong ? 1_000 : 20;
+const RESTARTS = Number(process.env["STORM"] ?? 20);
 const CLIENTS = 50;
 const POLL_EVERY_MS = 5;
 /** Garbage that isn't collected yet, and what the engine keeps of code that became hot. */
@@ -21,6 +21,8 @@ interface Tally {
   replies: number;
   refusals: number;
   broken: Record<string, number>;
+  /** Why what may be sent again broke all the same. */
+  messages: Set<string>;
   /** Broken, and perhaps executed: only what may not be sent again. */
   unsure: number;
 }
@@ -51,7 +53,14 @@ describe("a core that is restarted again and again under polling clients", () =>
       const streams = clients
         .slice(0, 5)
         .map((client) => client.events("pressure-state", { onGap: () => (gaps.count += 1) }));
-      const tally: Tally = { started: 0, replies: 0, refusals: 0, broken: {}, unsure: 0 };
+      const tally: Tally = {
+        started: 0,
+        replies: 0,
+        refusals: 0,
+        broken: {},
+        messages: new Set(),
+        unsure: 0,
+      };
       const ended = new Map<number, number>();
       const stop = new AbortController();
       const polling = clients.map((client, index) =>
@@ -77,6 +86,7 @@ describe("a core that is restarted again and again under polling clients", () =>
       const broken = Object.values(tally.broken).reduce((sum, count) => sum + count, 0);
       expect(tally.replies + tally.refusals + broken).toBe(tally.started);
       // What may be sent again was answered each time; what may not says that it may have been executed.
+      expect([...tally.messages]).toEqual([]);
       expect(Object.keys(tally.broken).filter((key) => key !== "closed system/resource-admit")).toEqual([]);
       expect(tally.unsure).toBe(broken);
       expect(gaps.count).toBeGreaterThanOrEqual(RESTARTS);
@@ -124,6 +134,7 @@ async function poll(
         } else if (error instanceof ConnectionError) {
           const key = `${error.code} ${command}`;
           tally.broken[key] = (tally.broken[key] ?? 0) + 1;
+          if (!isOnce) tally.messages.add(error.message);
           if (error.mayHaveExecuted) tally.unsure += 1;
         } else throw error;
       },
