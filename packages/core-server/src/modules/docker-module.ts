@@ -56,9 +56,11 @@ export function createDockerModule({
       if (maxAgeMs !== undefined) requireWhole(command, "maxAgeMs", maxAgeMs, 0);
       return typed(() => pool.usage({ limit, maxAgeMs: maxAgeMs ?? null }, signal));
     },
-    "system/docker-evict-plan": ({ policy, wantBytes, target }, { signal }) => {
+    "system/docker-evict-plan": ({ policy, wantBytes, target }, { signal, connection }) => {
       const wish = toWish(wantBytes, target, ownTarget);
-      return typed(() => evictions.plan(wish, toPolicyName(policy, ownPolicy), signal));
+      // Who may only read may propose a plan, and pushes out none that somebody is about to apply.
+      const planner = connection.access === "admin-only" ? "owner" : "guest";
+      return typed(() => evictions.plan(wish, toPolicyName(policy, ownPolicy), signal, planner));
     },
     "system/docker-evict-apply": ({ planId, waitMs = DEFAULT_WAIT_MS }, { signal }) => {
       requireWhole("system/docker-evict-apply", "waitMs", waitMs, 0, MAX_WAIT_MS);

@@ -27,7 +27,7 @@ import { EvictionError } from "./eviction-error.js";
 import { type HistoryWish, readHistory } from "./eviction-history.js";
 import { EvictionRecord } from "./eviction-record.js";
 import { lostByEviction, lostImage } from "./lost-entries.js";
-import { PlanShelf, type ShelvedPlan } from "./plan-shelf.js";
+import { type Planner, PlanShelf, type ShelvedPlan } from "./plan-shelf.js";
 import { recoverNames } from "./recover-names.js";
 import { type EvictingEngine, type EvictionEnd, runEviction } from "./run-eviction.js";
 import { toEvictedItem, toWireOutcome, toWirePlan } from "./say-eviction.js";
@@ -164,6 +164,7 @@ export class DockerEvictions {
     wish: PlanWish,
     policyName: EvictionPolicyName,
     signal: AbortSignal,
+    planner?: Planner,
   ): Promise<DockerEvictionPlan> {
     const { id } = await this.#options.engineOfDisk();
     const measured = requireDetected(await this.#options.measure());
@@ -174,7 +175,7 @@ export class DockerEvictions {
         : wantedBytes(usedBytes, capacityBytes, { target: wish.target, floor: 0 });
     const policy = this.#options.policyNamed(policyName);
     const plan = await this.#plan(policy, wantBytes, signal);
-    return toWirePlan(this.#shelf.put({ engineId: id, policy, plan }), measured);
+    return toWirePlan(this.#shelf.put({ engineId: id, policy, plan }, planner), measured);
   }
 
   /**

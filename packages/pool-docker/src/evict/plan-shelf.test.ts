@@ -44,6 +44,17 @@ describe("the shelf of plans", () => {
     expect(new Set(ids).size).toBe(65);
   });
 
+  it("forgets none that its owner made for those of guests, however many they make", () => {
+    const shelf = new PlanShelf(new ManualClock());
+    const { planId } = shelf.put(plan, "owner");
+    const guests = Array.from({ length: 200 }, () => shelf.put(plan, "guest").planId);
+    expect(shelf.get(planId).planId).toBe(planId);
+    // One that a guest proposes is the owner's to apply, once.
+    const proposed = guests.at(-1) ?? "";
+    shelf.take(shelf.get(proposed).planId);
+    expect(() => shelf.get(proposed)).toThrow(expect.objectContaining({ code: "planUnknown" }) as Error);
+  });
+
   it("doesn't repeat a megabyte that it was asked for", () => {
     expect(() => new PlanShelf(new ManualClock()).get("x".repeat(1e6))).toThrow(/^.{1,400}$/u);
   });

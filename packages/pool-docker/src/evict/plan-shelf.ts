@@ -8,8 +8,11 @@ import { EvictionError } from "./eviction-error.js";
 /** After this a plan says too little about the disk as it is: it must be made anew. */
 export const PLAN_MAX_AGE_MS = 15 * 60_000;
 
-/** Plans that are kept at once; the oldest is forgotten for a new one. */
+/** Plans of each kind that are kept at once; the oldest is forgotten for a new one. */
 const MAX_PLANS = 64;
+
+/** Who has a plan made: one who may apply it, or one who may only propose it. Neither's plans push out the other's. */
+export type Planner = "owner" | "guest";
 
 /** A plan that waits to be applied. */
 export interface ShelvedPlan {
@@ -22,28 +25,34 @@ export interface ShelvedPlan {
   readonly plan: EvictionPlan;
 }
 
+interface KeptPlan {
+  readonly shelved: ShelvedPlan;
+  readonly madeAtMs: number;
+}
+
 /** Keeps plans until they are applied or too old. Each is applied once. */
 export class PlanShelf {
   readonly #clock: Clock;
-  readonly #plans = new Map<string, { readonly shelved: ShelvedPlan; readonly madeAtMs: number }>();
+  readonly #plans = { owner: new Map<string, KeptPlan>(), guest: new Map<string, KeptPlan>() };
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** Keeps a plan and names it. */
-  put(plan: Pick<ShelvedPlan, "engineId" | "policy" | "plan">): ShelvedPlan {
+  put(plan: Pick<ShelvedPlan, "engineId" | "policy" | "plan">, planner: Planner = "owner"): ShelvedPlan {
     const createdAtMs = this.#clock.nowMs();
     const expiresAtMs = createdAtMs + PLAN_MAX_AGE_MS;
     const shelved = { ...plan, planId: randomUUID(), createdAtMs, expiresAtMs };
-    this.#plans.set(shelved.planId, { shelved, madeAtMs: this.#clock.monotonicMs() });
-    dropOldest(this.#plans, MAX_PLANS);
+    const plans = this.#plans[planner];
+    plans.set(shelved.planId, { shelved, madeAtMs: this.#clock.monotonicMs() });
+    dropOldest(plans, MAX_PLANS);
     return shelved;
   }
 
   /** Gives a plan that may be applied; throws an EvictionError `planUnknown` or `planExpired`. */
   get(planId: string): ShelvedPlan {
-    const known = this.#plans.get(planId);
+    const known = this.#plans.owner.get(planId) ?? this.#plans.guest.get(planId);
     const shown = planId.slice(0, 100);
     if (known === undefined) {
       const reason = "it was never made here, was applied already, or is forgotten since";
@@ -66,6 +75,7 @@ export class PlanShelf {
 
   /** Forgets a plan: it is being applied. */
   take(planId: string): void {
-    this.#plans.delete(planId);
+    this.#plans.owner.delete(planId);
+    this.#plans.guest.delete(planId);
   }
 }
