@@ -7,6 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { until } from "./support/core-process.js";
 
 const isLong = process.env["CONTINUUM_LONG_TESTS"] === "1";
 const RESTARTS = isLong ? 1_000 : 20;
@@ -99,7 +100,12 @@ describe("a core that is restarted again and again under polling clients", () =>
       for (const stream of streams) await stream.return();
       await Promise.all(clients.map((client) => client.close()));
       await core.stop();
-      expect(openSockets()).toBe(socketsBefore);
+      // One more at most: the test runner opens its own output when it first writes.
+      await until(
+        () => (openSockets() <= socketsBefore + 1 ? true : undefined),
+        5_000,
+        () => `${openSockets()} sockets are open, ${socketsBefore} were`,
+      );
     },
     isLong ? 3_600_000 : 120_000,
   );
