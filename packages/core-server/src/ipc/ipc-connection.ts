@@ -225,7 +225,7 @@ export class IpcConnection implements Requester, TurnTaker {
 
   #onData(chunk: Buffer): void {
     // A peer that is being closed is read on for a moment, so that it isn't reset before it has read why.
-    if (this.#state !== "reading") return;
+    if (this.#state !== "reading" || this.#afterQueue === "oversized") return;
     const { lines, oversized } = this.#decoder.push(chunk);
     if (oversized) this.#afterQueue = "oversized";
     this.#batchFrames = Math.max(MIN_BATCH_FRAMES, Math.ceil(lines.length / WRITES_PER_BATCH));
