@@ -22,12 +22,15 @@ export function benchForecast(): string {
   const recorded = recordedTraces();
   const tables = (seeds: readonly number[], seen: boolean): string[] => {
     const synthetic = seeds.flatMap((seed) => [...steadyTraces(seed), ...noiseTraces(seed)]);
-    const own = recorded.filter((trace) => trace.seen === seen);
+    const own = recorded
+      .filter((trace) => trace.seen === seen)
+      .map((trace) => ({ ...trace, name: `${trace.name}, ±${percent(trace.unsteadiness)}` }));
     return [...table(synthetic, ASK_EVERY), ...table(own, 1)];
   };
   return [
     "error: of the time to full, as a share of it (of a minute at least), once a fill is steady:",
-    "three minutes after it began or changed its course, a minute where it is full within ten",
+    "three minutes after it began or changed its course, a minute where it is full within ten;",
+    "of recordings, ± is how far the rate of one minute strays from the mean rate",
     "",
     `held out: seeds ${HELD_OUT_SEEDS.join(", ")}, and recordings that weren't looked at`,
     HEAD,
@@ -39,7 +42,7 @@ export function benchForecast(): string {
   ].join("\n");
 }
 
-const NAME = 62;
+const NAME = 72;
 const HEAD = `${"trace".padEnd(NAME)}forecaster                 forecast    median       p95     worst`;
 
 function table(traces: readonly FillTrace[], askEvery: number): string[] {
