@@ -36,17 +36,24 @@ export async function benchIpcCrowd(): Promise<string> {
   );
   try {
     await once(child.stdout, "data");
-    const path = join(home, "core.sock");
-    await using client = new RustCoreIPCClient({ url: path });
-    const alone = await measureBusy(client, path, 0);
-    const beside = await measureBusy(client, path, GREEDY_IN_FLIGHT);
-    const idle = await measureIdle(client, path);
-    return [alone, beside, ...idle].join("\n");
+    const died = once(child, "exit").then(([code, signal]) => {
+      throw new Error(`the core ended (${String(code ?? signal)})`);
+    });
+    return await Promise.race([measureAll(join(home, "core.sock")), died]);
   } finally {
+    child.removeAllListeners("exit");
     child.kill("SIGKILL");
-    await once(child, "exit");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
     await rm(home, { recursive: true, force: true });
   }
+}
+
+async function measureAll(path: string): Promise<string> {
+  await using client = new RustCoreIPCClient({ url: path });
+  const alone = await measureBusy(client, path, 0);
+  const beside = await measureBusy(client, path, GREEDY_IN_FLIGHT);
+  const idle = await measureIdle(client, path);
+  return [alone, beside, ...idle].join("\n");
 }
 
 async function measureBusy(client: RustCoreIPCClient, path: string, greedyInFlight: number): Promise<string> {
@@ -133,7 +140,7 @@ async function measureIdle(client: RustCoreIPCClient, path: string): Promise<str
   });
   // The first round was under way while the last ones subscribed.
   spreadsMs.shift();
-  const { ipc } = { ipc: await client.runtimeIpc() };
+  const ipc = await client.runtimeIpc();
   for (const socket of sockets) socket.destroy();
   const perConnection = (key: "rssBytes" | "heapUsedBytes"): string =>
     ((after[key] - before[key]) / IDLE_SUBSCRIBERS / 1024).toFixed(1);
@@ -146,6 +153,8 @@ async function measureIdle(client: RustCoreIPCClient, path: string): Promise<str
 async function open(path: string): Promise<Socket> {
   const socket = connect(path);
   await once(socket, "connect");
+  // A core that ends shows in its exit; one connection that it closes is a client that gets no more replies.
+  socket.on("error", () => undefined);
   return socket;
 }
 
