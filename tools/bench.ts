@@ -1,13 +1,27 @@
 /** `npm run bench [-- NAME ...]`: every benchmark, or those named. Ratios against a peer in the same run; nothing asserts a time. */
+import { parseArgs } from "node:util";
 import { benchDecode } from "./bench/decode-bench.js";
 import { benchDockerReading, benchDockerRelief } from "./bench/docker-relief-bench.js";
 import { benchForecast } from "./bench/forecast-bench.js";
 import { benchGenerate } from "./bench/generate-bench.js";
 import { benchIdle } from "./bench/idle-bench.js";
 import { benchIpcCrowd } from "./bench/ipc-crowd-bench.js";
+import { benchIpc } from "./bench/ipc/ipc-bench.js";
 import { benchMemoryPool } from "./bench/memory-pool-bench.js";
 import { benchPlan } from "./bench/plan-bench.js";
 import { benchReliefRound } from "./bench/relief-round-bench.js";
+
+const { values, positionals: asked } = parseArgs({
+  allowPositionals: true,
+  options: {
+    // Of `ipc`: how often each contender has its turn, how long a turn is in ms, and not to hold processes on processors.
+    rounds: { type: "string" },
+    "round-ms": { type: "string" },
+    "no-pin": { type: "boolean", default: false },
+  },
+});
+const toNumber = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Math.max(1, Math.floor(Number(text)) || 1);
 
 const benches: Readonly<Record<string, () => string | Promise<string>>> = {
   decode: benchDecode,
@@ -20,9 +34,14 @@ const benches: Readonly<Record<string, () => string | Promise<string>>> = {
   reading: benchDockerReading,
   "relief-round": benchReliefRound,
   idle: benchIdle,
+  ipc: () =>
+    benchIpc({
+      rounds: toNumber(values.rounds),
+      roundMs: toNumber(values["round-ms"]),
+      pin: !values["no-pin"],
+    }),
 };
 
-const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !Object.hasOwn(benches, name));
 if (unknown.length > 0) {
   console.error(`bench: there is no ${unknown.join(", ")}; there are ${Object.keys(benches).join(", ")}`);

@@ -209,6 +209,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     clock,
     log,
     limits: { maxConnections, ...options.limits },
+    lowLatency: config.lowLatency,
     ...(options.access === undefined ? {} : { access: options.access }),
   });
 

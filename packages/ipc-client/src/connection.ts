@@ -8,6 +8,7 @@ import type { Endpoint } from "./endpoint.js";
 import { type AttachmentSink, FrameDecoder } from "./frame-decoder.js";
 import { decodeMessage, type Message } from "./message-decoder.js";
 import { PendingRequests } from "./pending-requests.js";
+import type { ReplySpin } from "./reply-spin.js";
 import { toConnectionError } from "./to-connection-error.js";
 
 /** What a connection allows. */
@@ -16,6 +17,8 @@ export interface ConnectionLimits {
   readonly maxFrameBytes: number;
   /** Requests in flight at once; more have to wait. */
   readonly maxInFlight: number;
+  /** Polls for replies, where that is asked for. */
+  readonly spin: ReplySpin | null;
 }
 
 /** Who is told what happens on a connection. */
@@ -107,6 +110,7 @@ export class Connection {
       const batch = this.#takeBatch(waiting);
       if (batch === "") return;
       this.#socket.write(batch);
+      this.limits.spin?.begin();
     }
   }
 
@@ -177,6 +181,7 @@ export class Connection {
 
   #onRead(bytes: number): void {
     if (this.#isDone || this.#reading === null) return;
+    this.limits.spin?.end();
     try {
       this.#decoder.read(bytes, this.#reading);
     } catch (error) {

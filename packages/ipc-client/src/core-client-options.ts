@@ -17,6 +17,11 @@ export interface CoreClientOptions {
   readonly reconnectForMs?: number | undefined;
   /** Requests that may wait for the core; the next one fails with `overloaded`: 10,000. */
   readonly maxWaiting?: number | undefined;
+  /**
+   * Whether to poll for a reply for up to 50 µs after a request: quicker, for processor time. Only while a processor is to
+   * spare, and it pauses by itself where it doesn't help; the core has the same (`--low-latency`). Off.
+   */
+  readonly lowLatency?: boolean | undefined;
   /** Requests in flight at once; more wait: 512, half of what a core allows. */
   readonly maxInFlight?: number | undefined;
   /** The longest request line: 1 MiB. */
@@ -31,6 +36,7 @@ export const DEFAULT_CLIENT_OPTIONS = {
   connectTimeoutMs: 5_000,
   reconnectForMs: 10_000,
   maxWaiting: 10_000,
+  lowLatency: false,
   maxInFlight: 512,
   maxRequestBytes: 1024 * 1024,
   maxFrameBytes: DEFAULT_MAX_FRAME_BYTES,

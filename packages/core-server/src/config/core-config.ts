@@ -73,6 +73,8 @@ export interface CoreConfig {
   readonly alertInstance: string | null;
   /** Where the journal of uses and the ledger of evictions are kept. */
   readonly stateDirectory: string;
+  /** Whether the event loop is kept polling for a moment after a reply. */
+  readonly lowLatency: boolean;
   /** Null: warn when the log goes to a terminal, info otherwise. */
   readonly logLevel: LogLevel | null;
 }

@@ -62,6 +62,7 @@ export function resolveConfig(flags: RawFlags, env: Env): CoreConfig {
     keepNewestPerRepository: resolve("keepNewestPerRepository", flags, env).value,
     dockerCapacityBytes: resolve("dockerCapacityBytes", flags, env).value,
     caches: resolve("caches", flags, env).value,
+    lowLatency: resolve("lowLatency", flags, env).value === "on",
     cacheEvict: resolve("cacheEvict", flags, env).value,
     cacheMinAgeMs: resolve("cacheMinAgeMs", flags, env).value,
     cacheKeep: resolve("cacheKeep", flags, env).value,

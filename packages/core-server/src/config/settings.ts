@@ -338,6 +338,18 @@ export const SETTINGS = {
     preset: "on",
     parse: oneOf(["off", "on"]),
   }),
+  lowLatency: setting<"off" | "on">({
+    flag: "--low-latency",
+    placeholder: "MODE",
+    variable: "CONTINUUM_LOW_LATENCY",
+    description:
+      "whether to poll for the next request for up to 50 µs after a reply, while a processor is to spare: off or on",
+    expected: "off or on",
+    defaultValue: "off",
+    defaultText: "off",
+    preset: "on",
+    parse: oneOf(["off", "on"]),
+  }),
   maxConnections: setting<number>({
     flag: "--max-connections",
     placeholder: "N",

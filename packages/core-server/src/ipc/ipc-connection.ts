@@ -11,6 +11,7 @@ import { LineDecoder } from "./line-decoder.js";
 import { LineQueue } from "./line-queue.js";
 import { PendingRequest, type Requester } from "./pending-request.js";
 import { toReplyError } from "./reply-error.js";
+import type { RequestSpin } from "./request-spin.js";
 import { decodeRequest } from "./request-decoder.js";
 import {
   encodeAttachmentHead,
@@ -44,6 +45,8 @@ export interface ConnectionHost {
   readonly load: IpcLoad;
   /** Whose requests are served next. */
   readonly turns: Turns;
+  /** Polls for the next request, where that is asked for. */
+  readonly spin: RequestSpin | null;
 }
 
 /** What a connection's socket decides of it. */
@@ -90,6 +93,8 @@ export class IpcConnection implements Requester, TurnTaker {
   #isPaused = false;
   /** At least as much as the unread output that is events. */
   #eventBytes = 0;
+  /** Unread output that is attachments: whoever gave them holds them anyway. */
+  #attachedBytes = 0;
   /** What the load was told that this connection holds. */
   #chargedBytes = 0;
   /** Replies that aren't written yet; they are at the end of the turn. */
@@ -226,6 +231,7 @@ export class IpcConnection implements Requester, TurnTaker {
   #onData(chunk: Buffer): void {
     // A peer that is being closed is read on for a moment, so that it isn't reset before it has read why.
     if (this.#state !== "reading" || this.#afterQueue === "oversized") return;
+    this.host.spin?.end();
     const { lines, oversized } = this.#decoder.push(chunk);
     if (oversized) this.#afterQueue = "oversized";
     this.#batchFrames = Math.max(MIN_BATCH_FRAMES, Math.ceil(lines.length / WRITES_PER_BATCH));
@@ -273,7 +279,7 @@ export class IpcConnection implements Requester, TurnTaker {
   #charge(): void {
     const { writableLength, writableHighWaterMark, destroyed } = this.socket;
     // Less than the socket's own mark isn't followed: nothing says when it was read.
-    const output = writableLength >= writableHighWaterMark ? writableLength : 0;
+    const output = writableLength >= writableHighWaterMark ? writableLength - this.#attachedBytes : 0;
     const bytes = destroyed ? 0 : output + this.#inputBytes();
     if (bytes === this.#chargedBytes) return;
     this.host.load.charge(bytes - this.#chargedBytes);
@@ -399,7 +405,8 @@ export class IpcConnection implements Requester, TurnTaker {
     this.#flush();
     this.socket.cork();
     this.socket.write(head);
-    this.socket.write(attachment);
+    this.#attachedBytes += attachment.byteLength;
+    this.socket.write(attachment, () => (this.#attachedBytes -= attachment.byteLength));
     this.socket.uncork();
     this.#pauseIfUnread();
   }
@@ -455,6 +462,7 @@ export class IpcConnection implements Requester, TurnTaker {
     const bytes = this.#batch.take();
     if (this.socket.destroyed) return;
     this.socket.write(bytes, "latin1");
+    this.host.spin?.begin();
     this.#pauseIfUnread();
   }
 

@@ -5,12 +5,14 @@ import type { Logger } from "pino";
 import type { PushedEventName } from "../runtime/command-handlers.js";
 import { DeadlineList } from "./deadline-list.js";
 import type { Endpoint } from "./endpoint.js";
+import { hasSpareProcessor } from "./has-spare-processor.js";
 import { type ConnectionHost, type ConnectionRights, IpcConnection } from "./ipc-connection.js";
 import { IpcDoor } from "./ipc-door.js";
 import { DEFAULT_IPC_LIMITS, type IpcLimits } from "./ipc-limits.js";
 import { IpcLoad } from "./ipc-load.js";
 import { GROUP_RIGHTS, OWNER_RIGHTS } from "./listener.js";
 import type { PendingRequest } from "./pending-request.js";
+import { RequestSpin, type RequestSpinPort } from "./request-spin.js";
 import { encodeFrame, toFailure } from "./response-encoder.js";
 import { openSession, type Session, TokenSession } from "./session.js";
 import { TokenCheck } from "./token-check.js";
@@ -26,9 +28,18 @@ export interface IpcServerOptions {
   readonly log: Logger;
   /** What connections to `endpoint` may ask for; everything when left out, since only the owner may open the socket. */
   readonly access?: AccessLevel;
+  /** Whether the event loop is kept polling for the next request for a moment after a reply; not when left out. */
+  readonly lowLatency?: boolean;
   /** Limits that differ from `DEFAULT_IPC_LIMITS`. */
   readonly limits?: Partial<IpcLimits>;
 }
+
+/** Real time, loop and machine. */
+const SPIN_PORT: RequestSpinPort = {
+  nowMs: () => performance.now(),
+  defer: (run) => void setImmediate(run),
+  hasSpareProcessor,
+};
 
 /** Listens on its endpoints and keeps the connections. */
 export class IpcServer {
@@ -60,6 +71,7 @@ export class IpcServer {
       slowReaderDeadlines: new DeadlineList<IpcConnection>(clock, slowReaderMs, (peer) => peer.destroy()),
       load: new IpcLoad(this.#limits),
       turns: new Turns(),
+      spin: options.lowLatency === true ? new RequestSpin(SPIN_PORT) : null,
     };
     this.#main = this.#door({ endpoint, rights: OWNER_RIGHTS, access });
     this.#doors =

@@ -1,0 +1,86 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { formatTable } from "../../contract/format-tables.js";
+import type { AttachmentSubjectName } from "./attachment-subjects.js";
+import { bytesPerSecond, formatAttachments, measureAttachments, peakMib } from "./attachments-bench.js";
+import { buildProgram } from "./build-program.js";
+import { canPin } from "./child-process.js";
+import { formatOperations, measureOperations, operationsPerSecond, p99Us } from "./operations-bench.js";
+import type { SubjectName } from "./subjects/index.js";
+import { toTargetRows, toTargets } from "./targets.js";
+
+/** How it is measured; by default it takes about two minutes. */
+export interface IpcBenchOptions {
+  /** How often each subject has its turn: 5. */
+  readonly rounds?: number | undefined;
+  /** How long a turn takes, in ms: 300. */
+  readonly roundMs?: number | undefined;
+  /** Whether each side is held on a processor of its own, where that can be: yes. */
+  readonly pin?: boolean | undefined;
+}
+
+const SMALL: readonly SubjectName[] = [
+  "floor",
+  "continuum",
+  "continuum, low latency",
+  "continuum, connecting",
+  "existing",
+  "existing, connecting",
+  "ioredis",
+  "ioredis, autopipelining",
+  "grpc-js",
+  "vscode-jsonrpc",
+];
+const LARGE: readonly SubjectName[] = ["floor", "continuum", "existing"];
+const ATTACHMENTS: readonly AttachmentSubjectName[] = [
+  "socket, drained",
+  "floor",
+  "continuum",
+  "continuum, caller's buffer",
+  "continuum, streamed",
+  "existing",
+  "ioredis",
+];
+
+/** The client and the core against their peers over Unix sockets, each side in a process of its own. */
+export async function benchIpc({
+  rounds = 5,
+  roundMs = 300,
+  pin = true,
+}: IpcBenchOptions = {}): Promise<string> {
+  const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
+  const isThere = (name: string): boolean => hasRedis || !name.startsWith("ioredis");
+  const isPinned = pin && canPin(availableParallelism());
+  const directory = await mkdtemp(join(tmpdir(), "ipc-bench-"));
+  try {
+    const program = await buildProgram("subject-process");
+    const common = { program, directory, pin: isPinned, rounds, roundMs };
+    const small = await measureOperations({ ...common, payload: "stats", subjects: SMALL.filter(isThere) });
+    const large = await measureOperations({ ...common, payload: "state", subjects: LARGE });
+    const attachments = await measureAttachments({
+      ...common,
+      program: await buildProgram("attachment-process"),
+      subjects: ATTACHMENTS.filter(isThere),
+    });
+    const targets = toTargets({
+      operations: (subject, inFlight) =>
+        operationsPerSecond(small.get(inFlight)?.get(subject as SubjectName)),
+      p99Us: (subject) => p99Us(small.get(1)?.get(subject as SubjectName)),
+      attachment: (subject, mib) =>
+        bytesPerSecond(attachments.get(subject as AttachmentSubjectName)?.get(mib)),
+      peakMib: (subject, mib) => peakMib(attachments.get(subject as AttachmentSubjectName)?.get(mib)),
+    });
+    return [
+      `Unix sockets, client and server in processes of their own, ${isPinned ? "each on a processor of its own" : "wherever they are put"}; medians of ${rounds} interleaved rounds of ${roundMs} ms`,
+      ...(hasRedis ? [] : ["no redis-server here: without ioredis"]),
+      `\nA small reply (system/docker-tier-stats)\n\n${formatOperations(small)}`,
+      `\nA large reply (system/pressure-broker-state, 8 pools, names beyond ASCII)\n\n${formatOperations(large)}`,
+      `\nAttachments\n\n${formatAttachments(attachments)}`,
+      `\nTargets\n\n${formatTable(toTargetRows(targets))}`,
+    ].join("\n");
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
