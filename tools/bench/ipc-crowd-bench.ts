@@ -11,6 +11,7 @@ const BUSY_MS = 6_000;
 const GREEDY_IN_FLIGHT = 1_024;
 const IDLE_SUBSCRIBERS = 10_000;
 const PUSHES = 10;
+const MAX_CONNECT_ATTEMPTS = 500;
 const ASK = '{"command":"system/pressure-broker-state","requestId":1}\n';
 
 /**
@@ -151,11 +152,25 @@ async function measureIdle(client: RustCoreIPCClient, path: string): Promise<str
 }
 
 async function open(path: string): Promise<Socket> {
-  const socket = connect(path);
-  await once(socket, "connect");
+  const socket = await connected(path);
   // A core that ends shows in its exit; one connection that it closes is a client that gets no more replies.
   socket.on("error", () => undefined);
   return socket;
+}
+
+/** Connects; again where the core's backlog is full, which the system says at once. */
+async function connected(path: string): Promise<Socket> {
+  for (let attempt = 1; ; attempt += 1) {
+    const socket = connect(path);
+    try {
+      await once(socket, "connect");
+      return socket;
+    } catch (error) {
+      const isFull = error instanceof Error && "code" in error && error.code === "EAGAIN";
+      if (!isFull || attempt === MAX_CONNECT_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
 }
 
 /** Tells how many frames are complete with each chunk. */
