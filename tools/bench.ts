@@ -10,6 +10,7 @@ import { benchIpc } from "./bench/ipc/ipc-bench.js";
 import { benchMemoryPool } from "./bench/memory-pool-bench.js";
 import { benchPlan } from "./bench/plan-bench.js";
 import { benchReliefRound } from "./bench/relief-round-bench.js";
+import { benchWeek } from "./bench/week-bench.js";
 
 const { values, positionals: asked } = parseArgs({
   allowPositionals: true,
@@ -40,6 +41,7 @@ const benches: Readonly<Record<string, () => string | Promise<string>>> = {
       roundMs: toNumber(values["round-ms"]),
       pin: !values["no-pin"],
     }),
+  week: benchWeek,
 };
 
 const unknown = asked.filter((name) => !Object.hasOwn(benches, name));

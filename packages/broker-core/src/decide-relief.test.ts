@@ -107,15 +107,20 @@ describe("decideRelief", () => {
     expect(reasons(backingOff, 100)).toEqual({ a: "evict", b: "notTheWorst", c: "notTheWorst" });
   });
 
+  it("an eviction that has outlived its deadline keeps nobody else from relief", () => {
+    const overdue = candidate("a", 900, { isEvicting: true, isOverdue: true });
+    expect(reasons([overdue, candidate("b", 850)])).toEqual({ a: "evicting", b: "evict" });
+  });
+
   it("a relief that has begun goes on below its start, asks for the rest only, and ends at its stop", () => {
     const relief = { ...NO_RELIEF, isRelieving: true, rounds: 1 };
     expect(decideRelief([candidate("a", 750, { relief })], 0)).toMatchObject([
       { action: "evict", wantBytes: 150 },
     ]);
-    // The floor was the first round's: 101 bytes are missing, not 100 by chance.
-    expect(decideRelief([candidate("a", 701, { relief })], 0)).toMatchObject([
-      { action: "evict", wantBytes: 101 },
-    ]);
+    // The floor is the first round's.
+    const policy = toPoolPolicy({ floor: 0.5 });
+    expect(decideRelief([candidate("a", 850, { policy })], 0)).toMatchObject([{ wantBytes: 500 }]);
+    expect(decideRelief([candidate("a", 750, { policy, relief })], 0)).toMatchObject([{ wantBytes: 150 }]);
     expect(reasons([candidate("a", 700, { relief })])).toEqual({ a: "belowThreshold" });
     expect(reasons([candidate("a", 750)])).toEqual({ a: "belowThreshold" });
   });

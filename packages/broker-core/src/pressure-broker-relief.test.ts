@@ -94,6 +94,82 @@ describe("PressureBroker's relief over time", () => {
     expect(await round()).toMatchObject([{ freedBytes: 100 }]);
   });
 
+  it("a pool that is late has no say by what it once was: the others aren't relieved for its sake", async () => {
+    const late = new FakePool("late", size(950));
+    freeNothing(late);
+    broker.register(late);
+    broker.register(new FakePool("a", size(850)));
+    broker.register(new FakePool("b", size(500)));
+    await round();
+    late.onRead = () => new Promise<never>(() => undefined);
+    await clock.advance(60_000);
+    for (const pool of broker.pools()) if (pool instanceof FakePool && pool !== late) pool.usedBytes = 850;
+    const relieving = broker.relieve();
+    await clock.advance(250);
+    // Not critical without it: one at a time.
+    expect((await relieving).decisions).toMatchObject([
+      { name: "late", reason: "stale" },
+      { name: "a", action: "evict" },
+      { name: "b", reason: "notTheWorst" },
+    ]);
+  });
+
+  it("a pool that is replaced while a round reads isn't judged by it", async () => {
+    const old = new FakePool("docker", size(970));
+    old.onRead = () => {
+      broker.register(new FakePool("docker", size(100)));
+      return Promise.resolve(toReading(size(970)));
+    };
+    broker.register(old);
+    const { decisions, done } = await broker.relieve();
+    await done;
+    expect(decisions).toEqual([]);
+    expect(old.requests).toEqual([]);
+  });
+
+  it("a read ends with the pool's registration", async () => {
+    const pool = new FakePool("docker", size(100));
+    pool.onRead = () => new Promise<never>(() => undefined);
+    broker.register(pool);
+    const read = broker.read("docker");
+    broker.unregister("docker");
+    await expect(read).rejects.toMatchObject({ code: "aborted" });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("what an eviction freed before its pool was unregistered is measured and counted", async () => {
+    const pool = new FakePool("docker", size(970));
+    pool.onEvict = ({ signal }) => {
+      const result = pool.free(200);
+      return new Promise((resolve) => {
+        signal.addEventListener("abort", () => resolve(result), { once: true });
+      });
+    };
+    broker.register(pool);
+    const { done } = await broker.relieve();
+    await clock.advance(0);
+    broker.unregister("docker");
+    expect(await done).toMatchObject([{ measured: true, freedBytes: 200 }]);
+    expect(broker.counters).toEqual({ evictionsFired: 1, bytesFreedTotal: 200 });
+  });
+
+  it("an eviction whose pool is unregistered before it begins is aborted from the start", async () => {
+    const pool = new FakePool("docker", size(970));
+    broker.register(pool);
+    const { done } = await broker.relieve();
+    broker.unregister("docker");
+    await done;
+    expect(pool.requests.map(({ signal }) => signal.aborted)).not.toContain(false);
+  });
+
+  it("an eviction that only says what it would do is none that fired", async () => {
+    const pool = new FakePool("docker", size(970));
+    pool.onEvict = () => Promise.resolve({ ...pool.free(0), dryRun: true });
+    broker.register(pool);
+    expect(await round()).toMatchObject([{ attempted: true, dryRun: true }]);
+    expect(broker.counters.evictionsFired).toBe(0);
+  });
+
   it("a failure that says nothing of the pool's yield is tried again after seconds, and shown as back-off", async () => {
     const pool = new FakePool("docker", size(900));
     pool.onEvict = () => Promise.reject(new PoolError("unreachable", "no engine"));
