@@ -12,10 +12,13 @@ import {
   systemResourcesSchema,
 } from "@continuum/wire-types";
 import { lstat } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
+import { join } from "node:path";
+import { describe, expect, it, vi } from "vitest";
 import { createCore } from "./core.js";
 import { resolveConfig } from "./config/resolve-config.js";
 import { FakeDockerPool } from "./testing/fake-docker-pool.js";
+import { RawClient } from "./testing/raw-client.js";
+import { tempDirectory } from "./testing/temp-directory.js";
 import { startTestCore } from "./testing/start-test-core.js";
 
 describe("a connection's access level", () => {
@@ -269,6 +272,68 @@ describe("a core's life", () => {
     expect(test.pool.isClosed).toBe(true);
     await expect(lstat(test.socketPath)).rejects.toMatchObject({ code: "ENOENT" });
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("is alive before it is ready, and says which module it waits for", async () => {
+    await using home = await tempDirectory();
+    const pool = new FakeDockerPool({ usedBytes: 50_000, capacityBytes: 100_000 });
+    let answer = (): void => undefined;
+    const first = new Promise<void>((resolve) => (answer = resolve));
+    const read = pool.read.bind(pool);
+    pool.read = async (signal) => {
+      await first;
+      return read(signal);
+    };
+    const clock = new ManualClock();
+    const core = createCore(resolveConfig({}, { CONTINUUM_HOME: home.path }), { dockerPool: pool, clock });
+    const starting = core.start();
+    try {
+      const path = join(home.path, "core.sock");
+      await vi.waitFor(() => lstat(path));
+      const client = await RawClient.connect(path);
+      expect(await client.call("health-check", 1)).toMatchObject({ result: { healthy: true, ready: false } });
+      const { result } = (await client.call("runtime/list", 2)) as { result: { modules: unknown[] } };
+      expect(result).toMatchObject({ ready: false });
+      expect(result.modules).toContainEqual(
+        expect.objectContaining({ name: "pressure-broker", essential: true, state: "starting" }),
+      );
+      answer();
+      await starting;
+      expect(await client.call("health-check", 3)).toMatchObject({ result: { ready: true } });
+      await client.close();
+    } finally {
+      answer();
+      await starting;
+      await core.stop();
+    }
+  });
+
+  it("stops within its bound though a pool never lets go, and what it knows is written", async () => {
+    const clock = new ManualClock();
+    await using test = await startTestCore({ clock });
+    const { evictions } = test.pool;
+    test.pool.evictions = { ...evictions, close: () => new Promise(() => undefined) };
+    let hasStopped = false;
+    const stopping = test.core.stop().then(() => (hasStopped = true));
+    await clock.advance(1_700);
+    expect(hasStopped).toBe(false);
+    await clock.advance(100);
+    expect(hasStopped).toBe(true);
+    await stopping;
+    test.pool.evictions = evictions;
+  });
+
+  it("says how what outlives it is kept", async () => {
+    await using test = await startTestCore();
+    const client = await test.connect();
+    expect(await client.call("runtime/list", 1)).toMatchObject({
+      result: {
+        ready: true,
+        // A core in another process's memory keeps nothing.
+        state: { durable: false, problem: null, sizeBytes: null, droppedReadings: 0, notes: [] },
+        unhandledRejections: 0,
+      },
+    });
   });
 
   it("doesn't begin where another runs, which isn't touched, nor is a pool", async () => {

@@ -28,6 +28,7 @@ import { Router, type SessionHandlers } from "./router.js";
 import { handledCommands } from "./runtime/command-handlers.js";
 import { EventBus } from "./runtime/event-bus.js";
 import { ModuleRuntime } from "./runtime/module-runtime.js";
+import { endsWithin } from "./runtime/within.js";
 import { MemoryCacheLedger } from "./state/cache-ledger.js";
 import { MemoryRecords } from "./state/memory-records.js";
 import { type CoreState, openState } from "./state/open-state.js";
@@ -37,6 +38,9 @@ import { readVersion } from "./version.js";
 
 /** How long a stopping core still answers requests that are in flight. */
 const DRAIN_MS = 1000;
+
+/** A stop that isn't done by then is cut off, in ms: SIGTERM promises 2 s. */
+const STOP_WITHIN_MS = 1800;
 
 /** How often the same failure is warned of. */
 const REPEAT_WARNING_MS = 600_000;
@@ -51,6 +55,8 @@ export interface CoreOptions {
   readonly access?: AccessLevel;
   /** The pool in place of the one that the configuration describes; the core closes it. */
   readonly dockerPool?: DockerPool;
+  /** Promises of this process that failed and that nobody waited for, as its owner counts them. */
+  readonly unhandledRejections?: () => number;
 }
 
 /** A whole core in this process. */
@@ -69,7 +75,10 @@ export interface Core {
   readonly tokenPath: string | null;
   /** Resolves when every command is answered. Rejects with a CoreError; nothing of the core is left then. */
   start(): Promise<void>;
-  /** Stops taking requests, answers those in flight for up to a second, aborts evictions, removes the socket. */
+  /**
+   * Stops taking requests, answers those in flight for up to a second, finishes the step of an eviction that is being
+   * carried out, writes down what is to be kept, removes the socket. Within 1.8 s: what hangs isn't waited for.
+   */
   stop(): Promise<void>;
 }
 
@@ -86,7 +95,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     ledger: { append: (deletion) => cacheLedger.appendDeletion(deletion) },
   });
   const state =
-    options.dockerPool === undefined ? openState({ directory: config.stateDirectory, log }) : null;
+    options.dockerPool === undefined ? openState({ directory: config.stateDirectory, log, clock }) : null;
   const cacheLedger = state ?? new MemoryCacheLedger();
   const dockerPool = options.dockerPool ?? createConfiguredPool(config, state, clock, log);
   const { actAbove, target, floor, cooldownMs, tickMs, evict } = config;
@@ -125,7 +134,6 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     pool: dockerPool,
     policy: evict === "off" ? "conservative" : evict,
     target,
-    maintain: () => state?.maintain(),
   });
   const remotePools = createRemotePoolsModule({ broker, clock, policy });
   const alerts = createAlertsModule({
@@ -147,7 +155,13 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     log: alertLog,
     openMessages: () => alerts.openMessages(),
   });
-  const history = createHistoryModule({ broker, keeper, nowMs: () => clock.nowMs() });
+  const history = createHistoryModule({
+    broker,
+    keeper,
+    nowMs: () => clock.nowMs(),
+    maintain: () => state?.maintain(),
+    problem: () => state?.problem ?? null,
+  });
   const caches = createCachesModule({ ledger: cacheLedger, isDurable: () => state?.isDurable === true });
   const runtimeModule = createRuntimeModule({
     clock,
@@ -157,6 +171,14 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     metrics: () => runtime.metrics(),
     ipc: () => ipc.metrics,
     delayMs: (share) => runtime.delays.quantileMs(share),
+    state: () => ({
+      durable: state?.isDurable ?? false,
+      problem: state?.problem?.text ?? null,
+      sizeBytes: state?.sizeBytes ?? null,
+      droppedReadings: keeper.droppedReadings,
+      notes: [...(state?.notes ?? [])],
+    }),
+    unhandledRejections: options.unhandledRejections ?? (() => 0),
   });
   const session: SessionHandlers = {
     "session/authenticate": ({ token }, { connection }) => {
@@ -214,13 +236,21 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
   });
 
   let token: CoreToken | null = null;
-  const stop = async (): Promise<void> => {
-    // Evictions are aborted at once, not after the requests: what they delete right now still takes a moment.
-    await Promise.all([ipc.close(DRAIN_MS), broker.close()]);
+  const windUp = async (): Promise<void> => {
+    // Evictions are ended at once, not after the requests: the step that is being carried out still takes a moment.
+    await Promise.all([ipc.close(DRAIN_MS), broker.close(), dockerPool.evictions.close()]);
     await runtime.stop();
     await Promise.all([dockerPool, ...cachePools].map((pool) => pool.close()));
-    keeper.close();
-    state?.close();
+  };
+  const stop = async (): Promise<void> => {
+    try {
+      const isDone = await endsWithin(windUp(), STOP_WITHIN_MS, clock);
+      if (!isDone) log.warn(`not all had ended within ${STOP_WITHIN_MS} ms: it isn't waited for`);
+    } finally {
+      // Also where something hangs: what is known by now is kept.
+      keeper.close();
+      state?.close();
+    }
     log.info("stopped");
   };
   return {

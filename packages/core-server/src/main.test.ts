@@ -70,6 +70,32 @@ describe("continuum-core", { timeout: 30_000 }, () => {
     await expect(access(core.socketPath)).rejects.toMatchObject({ code: "ENOENT" });
   });
 
+  it("goes on after a promise that failed and that nobody waited for, logs and counts it; many in a minute end it", async () => {
+    await using home = await tempDirectory();
+    const bug = 'process.on("SIGUSR2", () => { Promise.reject(new Error("stray")) })';
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(bug)}` };
+    await using core = startCoreProcess(home.path, NO_ENGINE, env);
+    await core.printed(READY);
+    await using client = await RawClient.connect(core.socketPath);
+    const countOf = async (id: number): Promise<number> => {
+      const { result } = (await client.call("runtime/list", id)) as {
+        result: { unhandledRejections: number };
+      };
+      return result.unhandledRejections;
+    };
+    expect(await countOf(1)).toBe(0);
+    let asked = 1;
+    for (let stray = 1; stray <= 10; stray++) {
+      core.kill("SIGUSR2");
+      // A signal that comes before the one before it was taken is lost: each is waited for.
+      while ((await countOf((asked += 1))) < stray);
+    }
+    expect(core.stderr()).toMatch(/"level":"error".*a promise failed that nobody waited for: stray/u);
+    core.kill("SIGUSR2");
+    expect(await core.exit).toBe(1);
+    expect(core.stderr()).toMatch(/"level":"fatal".*stray/u);
+  }, 20_000);
+
   it("names the core that runs already, in one line, with 3", async () => {
     await using home = await tempDirectory();
     await using first = startCoreProcess(home.path, NO_ENGINE);

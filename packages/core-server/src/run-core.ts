@@ -11,6 +11,7 @@ import { attachFace } from "./face/attach-face.js";
 import { bannerLines } from "./face/banner.js";
 import { createLiveScreen, createPlainScreen, type Screen } from "./face/screen.js";
 import { statusLines } from "./face/status-lines.js";
+import { StrayFailures } from "./stray-failures.js";
 import { untilStopSignal } from "./until-stop-signal.js";
 import { readVersion } from "./version.js";
 
@@ -23,8 +24,6 @@ export interface RunCoreOptions {
   readonly stderr: WriteStream;
 }
 
-/** A stop that isn't done by then is cut off: SIGTERM promises 2 s. */
-const STOP_WITHIN_MS = 1800;
 const TREND_WINDOW_MS = 60_000;
 
 /** Runs a core until a signal or a failure ends it; resolves with the exit code, never rejects. */
@@ -67,8 +66,12 @@ async function serve(
     writeLine: (text) => (isLive && stderr.isTTY ? screen.line(text) : void stderr.write(`${text}\n`)),
   });
 
-  const stopping = untilStopSignal();
-  const core = createCore(config, { log });
+  const strays = new StrayFailures();
+  const stopping = untilStopSignal((error) => {
+    log.error({ err: error }, `a promise failed that nobody waited for: ${toErrorText(error)}`);
+    return strays.add(systemClock.monotonicMs());
+  });
+  const core = createCore(config, { log, unhandledRejections: () => strays.count });
   started.core = core;
   const held = holdLines(screen);
   const detach = attachFace(core, config, held);
@@ -96,7 +99,7 @@ async function serve(
     if (reason.error !== null) {
       log.fatal({ err: reason.error }, `an error that nobody caught: ${toErrorText(reason.error)}`);
     }
-    await withinMs(core.stop(), STOP_WITHIN_MS);
+    await core.stop();
     return reason.error === null ? EXIT_CODE.stopped : EXIT_CODE.failed;
   } finally {
     detach();
@@ -122,12 +125,4 @@ function holdLines(screen: Screen): Screen & { release(): void } {
       for (const text of lines) screen.line(text);
     },
   };
-}
-
-/** Waits for `work`, but not longer; what it does later is nobody's any more. */
-async function withinMs(work: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work, tooLate]);
-  clearTimeout(timer);
 }

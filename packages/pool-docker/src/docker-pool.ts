@@ -82,7 +82,7 @@ export interface DockerTierReading {
 }
 
 /** Plans, applied plans, their history and their undoing: see `DockerEvictions`. */
-export type DockerEvictionControl = Pick<DockerEvictions, "plan" | "apply" | "history" | "undo">;
+export type DockerEvictionControl = Pick<DockerEvictions, "plan" | "apply" | "history" | "undo" | "close">;
 
 /** Docker's disk as a pool. Whoever made it closes it. */
 export interface DockerPool extends ResourcePool {

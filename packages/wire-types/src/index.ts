@@ -51,6 +51,7 @@ export type {
   RuntimeMetrics,
   RuntimeModule,
   RuntimeModuleMetrics,
+  RuntimeState,
   SystemResources,
   TopProcesses,
 } from "./gen/types.js";
@@ -112,6 +113,7 @@ export {
   decodeRuntimeMetrics,
   decodeRuntimeModule,
   decodeRuntimeModuleMetrics,
+  decodeRuntimeState,
   decodeSystemResources,
   decodeTopProcesses,
   dockerDiskReadingSchema,
@@ -150,6 +152,7 @@ export {
   resourcePoolEntrySchema,
   runtimeMetricsSchema,
   runtimeModuleMetricsSchema,
+  runtimeStateSchema,
   runtimeModuleSchema,
   systemResourcesSchema,
   topProcessesSchema,

@@ -37,8 +37,6 @@ export interface DockerModuleOptions {
   readonly policy: EvictionPolicyName;
   /** The pressure that a plan comes down to unless it says otherwise. */
   readonly target: number;
-  /** Called now and then, for what the core keeps on disk. */
-  readonly maintain: () => void;
 }
 
 /** Answers who fills Docker's disk, and plans, carries out, lists and takes back evictions for people and programs. */
@@ -46,7 +44,6 @@ export function createDockerModule({
   pool,
   policy: ownPolicy,
   target: ownTarget,
-  maintain,
 }: DockerModuleOptions): ServiceModuleFor<Commands> {
   const { evictions } = pool;
   const handlers: Pick<CommandHandlers, Commands> = {
@@ -95,10 +92,7 @@ export function createDockerModule({
       pool.start();
       return Promise.resolve();
     },
-    tick: async (signal) => {
-      maintain();
-      await pool.refreshUsage(signal);
-    },
+    tick: (signal) => pool.refreshUsage(signal),
   };
 }
 

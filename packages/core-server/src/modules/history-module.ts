@@ -3,7 +3,7 @@ import type { PressureHistory } from "@continuum/wire-types";
 import { invalidParam, RequestError } from "../request-error.js";
 import type { CommandHandlers } from "../runtime/command-handlers.js";
 import { type CoreEvent } from "../runtime/event-bus.js";
-import { QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
+import { type ModuleProblem, QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
 import type { RecordKeeper } from "../state/record-keeper.js";
 import { KEPT_MS, POINT_MS, type Resolution } from "../state/record-store.js";
 
@@ -22,11 +22,18 @@ const RESOLUTIONS: readonly (readonly [Resolution, number])[] = [
   ["hour", POINT_MS.hour],
 ];
 
-/** What the module works with; both are the caller's. */
+/** How often the state's own space is looked after, in ms. */
+const MAINTAIN_EVERY_MS = 15_000;
+
+/** What the module works with, all of it the caller's. */
 export interface HistoryModuleOptions {
   readonly broker: PressureBroker;
   readonly keeper: RecordKeeper;
   readonly nowMs: () => number;
+  /** Called now and then, for what the core keeps on disk. */
+  readonly maintain: () => void;
+  /** Why what is kept may be lost; null when all is well. */
+  readonly problem: () => ModuleProblem | null;
 }
 
 /** Keeps the readings of all pools and the broker's counters, and answers how a pool's pressure went. */
@@ -34,6 +41,8 @@ export function createHistoryModule({
   broker,
   keeper,
   nowMs,
+  maintain,
+  problem,
 }: HistoryModuleOptions): ServiceModuleFor<Commands> {
   const keptAtMs = new Map<string, number>();
   let counters = broker.counters;
@@ -95,7 +104,13 @@ export function createHistoryModule({
     essential: false,
     commandPrefixes: [COMMAND],
     eventSubscriptions: ["broker-state", "relief-outcome"],
+    tickIntervalMs: MAINTAIN_EVERY_MS,
     handlers,
+    problem,
+    tick: () => {
+      maintain();
+      return Promise.resolve();
+    },
     onEvent: (event: CoreEvent) => {
       if (event.name === "broker-state") keepReadings();
       keepCounters();

@@ -1,5 +1,5 @@
 import type { Clock } from "@continuum/broker-core";
-import type { IpcMetrics, RuntimeModule, RuntimeModuleMetrics } from "@continuum/wire-types";
+import type { IpcMetrics, RuntimeModule, RuntimeModuleMetrics, RuntimeState } from "@continuum/wire-types";
 import type { CommandHandlers } from "../runtime/command-handlers.js";
 import { QUIET_MODULE, type ServiceModuleFor } from "../runtime/service-module.js";
 
@@ -15,6 +15,9 @@ export interface RuntimeModuleOptions {
   readonly ipc: () => IpcMetrics;
   /** How late the event loop is, in so large a share of the cases at most; null before it was measured. */
   readonly delayMs: (share: number) => number | null;
+  readonly state: () => RuntimeState;
+  /** Promises that failed and that nobody waited for. */
+  readonly unhandledRejections: () => number;
 }
 
 /** Answers how the core's modules are, and what they and its process did. */
@@ -26,10 +29,17 @@ export function createRuntimeModule({
   metrics,
   ipc,
   delayMs,
+  state,
+  unhandledRejections,
 }: RuntimeModuleOptions): ServiceModuleFor<Commands> {
   const startedMs = clock.monotonicMs();
   const handlers: Pick<CommandHandlers, Commands> = {
-    "runtime/list": () => ({ ready: isReady(), modules: [...list()] }),
+    "runtime/list": () => ({
+      ready: isReady(),
+      modules: [...list()],
+      state: state(),
+      unhandledRejections: unhandledRejections(),
+    }),
     "runtime/ipc": () => ipc(),
     "runtime/metrics": () => {
       const { user, system } = process.cpuUsage();

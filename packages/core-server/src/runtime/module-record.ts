@@ -1,5 +1,6 @@
 import type { Clock } from "@continuum/broker-core";
 import type { RuntimeModule, RuntimeModuleMetrics } from "@continuum/wire-types";
+import type { Logger } from "pino";
 import { toErrorText } from "../error-text.js";
 import { RequestError } from "../request-error.js";
 import type { RequestOwner } from "./command-handlers.js";
@@ -7,7 +8,7 @@ import { ConcurrencyGate } from "./concurrency-gate.js";
 import { DurationHistogram } from "./duration-histogram.js";
 import type { CoreEvent, EventBus } from "./event-bus.js";
 import { Readiness } from "./readiness.js";
-import type { ServiceModule } from "./service-module.js";
+import type { ModuleProblem, ServiceModule } from "./service-module.js";
 import type { TickLoop } from "./tick-loop.js";
 
 /** A module in the runtime: its state, the limit on its requests, and what it did. */
@@ -50,12 +51,32 @@ export class ModuleRecord {
       this.become(error === null ? "ready" : "degraded", error);
   }
 
-  /** Hears what the module subscribed to; an event on which it fails harms nobody else. */
-  listen(events: EventBus): void {
+  /** Work that nobody waits for: if it fails, that is logged and seen, and ends nothing. */
+  detach(work: Promise<unknown>, log: Logger): void {
+    const { name } = this.module;
+    work.catch((error: unknown) => {
+      this.#lastError = `work that nobody waited for failed: ${toErrorText(error)}`;
+      log.error({ err: error, module: name }, `${name}: ${this.#lastError}`);
+    });
+  }
+
+  /** Hears what the module subscribed to; an event on which it fails, now or later, harms nobody else. */
+  listen(events: EventBus, log: Logger): void {
     this.#unsubscribe = events.subscribe(this.module.eventSubscriptions, (event: CoreEvent) => {
       this.#counts.events += 1;
       try {
-        this.module.onEvent(event);
+        // It is to return nothing; one that is written as an async function gives a promise all the same.
+        const onEvent: (event: CoreEvent) => unknown = this.module.onEvent.bind(this.module);
+        const result = onEvent(event);
+        if (result instanceof Promise) {
+          this.detach(
+            result.catch((error: unknown) => {
+              this.#counts.failedEvents += 1;
+              throw error;
+            }),
+            log,
+          );
+        }
       } catch (error) {
         this.#counts.failedEvents += 1;
         this.#lastError = toErrorText(error);
@@ -78,16 +99,31 @@ export class ModuleRecord {
   /** As `runtime/list` shows it. */
   toListed(): RuntimeModule {
     const { name, priority, commandPrefixes, essential } = this.module;
+    const problem = this.#state === "ready" ? this.#problem() : null;
     return {
       name,
       priority,
-      state: this.#state,
+      state: problem === null ? this.#state : "degraded",
       essential,
       commandPrefixes: [...commandPrefixes],
       tickMs: this.loop?.intervalMs ?? null,
-      sinceMs: this.#sinceMs,
-      lastError: this.#lastError,
+      sinceMs: problem?.sinceMs ?? this.#sinceMs,
+      lastError: problem?.text ?? this.#lastError,
     };
+  }
+
+  /** What is wrong with a module that is up. */
+  #problem(): ModuleProblem | null {
+    const runningForMs = this.loop?.runningForMs ?? 0;
+    if (this.loop?.isHung === true) {
+      const text = `its tick has run for ${Math.round(runningForMs / 1000)} s`;
+      return { text, sinceMs: this.clock.nowMs() - Math.round(runningForMs) };
+    }
+    try {
+      return this.module.problem?.() ?? null;
+    } catch (error) {
+      return { text: toErrorText(error), sinceMs: this.clock.nowMs() };
+    }
   }
 
   /** As `runtime/metrics` shows it. */

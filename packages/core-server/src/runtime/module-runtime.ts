@@ -11,6 +11,7 @@ import type { EventBus } from "./event-bus.js";
 import { ModuleRecord } from "./module-record.js";
 import type { ServiceModule } from "./service-module.js";
 import { TickLoop } from "./tick-loop.js";
+import { endsWithin } from "./within.js";
 
 /** What a runtime needs from its core. */
 export interface ModuleRuntimeOptions {
@@ -21,6 +22,11 @@ export interface ModuleRuntimeOptions {
   /** Requests that wait for a busy module, each, before more are refused; 1024 when left out. */
   readonly maxQueued?: number;
 }
+
+/** A module that hasn't started by then has failed to, in ms. */
+const START_WITHIN_MS = 30_000;
+/** A module, its tick included, that hasn't stopped by then isn't waited for, in ms. */
+const STOP_WITHIN_MS = 1_000;
 
 /** Starts and stops the modules in order, and owns their ticks, their events and the limits on their requests. */
 export class ModuleRuntime {
@@ -67,8 +73,9 @@ export class ModuleRuntime {
   }
 
   /**
-   * Starts every module. One that the core can do without may fail: it is logged, and its requests are refused. When
-   * an essential one fails, stops those that started and throws a CoreError `moduleFailed` that names it.
+   * Starts every module, each within half a minute. One that the core can do without may fail: it is logged, and its
+   * requests are refused. When an essential one fails, stops those that started and throws a CoreError `moduleFailed`
+   * that names it.
    */
   async start(): Promise<void> {
     for (const record of this.#ordered) {
@@ -90,16 +97,20 @@ export class ModuleRuntime {
     }
   }
 
-  /** Stops the started modules in reverse order; one that fails to stop is logged, and the others stop all the same. */
+  /**
+   * Stops the started modules in reverse order. One that fails to stop, or doesn't within a second, is logged, and the
+   * others stop all the same.
+   */
   async stop(): Promise<void> {
     this.#abort.abort();
     for (const { readiness } of this.#ordered) readiness.end();
     for (const record of this.#started.splice(0).reverse()) {
-      const { module, loop } = record;
+      const { module } = record;
       record.deafen();
       try {
-        await loop?.stop();
-        await module.stop();
+        if (!(await endsWithin(stopOne(record), STOP_WITHIN_MS, this.options.clock))) {
+          throw new Error(`it has not ended within ${STOP_WITHIN_MS / 1000} s, and isn't waited for`);
+        }
         record.become("stopped");
       } catch (error) {
         const text = `module ${module.name} failed to stop: ${toErrorText(error)}`;
@@ -126,8 +137,16 @@ export class ModuleRuntime {
     const { clock, events } = this.options;
     const log = this.options.log.child({ module: module.name });
     record.become("starting");
-    await module.start({ log, clock, events, signal: this.#abort.signal });
-    record.listen(events);
+    const starting = module.start({ log, clock, events, signal: this.#abort.signal });
+    if (!(await endsWithin(starting, START_WITHIN_MS, clock))) {
+      // Should it start after all, it isn't to run beside the others that go on without it.
+      record.detach(
+        starting.then(() => module.stop()),
+        log,
+      );
+      throw new Error(`it has not started within ${START_WITHIN_MS / 1000} s`);
+    }
+    record.listen(events, log);
     if (module.tickIntervalMs !== null) {
       record.loop = new TickLoop({
         name: module.name,
@@ -144,6 +163,11 @@ export class ModuleRuntime {
     record.readiness.begin();
     record.loop?.start();
   }
+}
+
+async function stopOne({ module, loop }: ModuleRecord): Promise<void> {
+  await loop?.stop();
+  await module.stop();
 }
 
 function unavailable(module: string, reason: string): RequestError {

@@ -37,7 +37,17 @@ export interface ServiceModule {
   /** Resolves when nothing of the module runs any more; called once, only after a start that succeeded. */
   stop(): Promise<void>;
   tick(signal: AbortSignal): Promise<void>;
+  /** Called in the publisher's turn: what takes long, or waits, belongs into a tick. */
   onEvent(event: CoreEvent): void;
+  /** What is wrong with the module although it runs, asked when somebody wants to know; null, or left out, for nothing. */
+  problem?(): ModuleProblem | null;
+}
+
+/** Why a module is degraded. */
+export interface ModuleProblem {
+  readonly text: string;
+  /** Unix milliseconds. */
+  readonly sinceMs: number;
 }
 
 /** A module that handles exactly the commands `C`. */

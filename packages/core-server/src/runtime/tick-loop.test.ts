@@ -1,5 +1,6 @@
+import { systemClock } from "@continuum/broker-core";
 import { ManualClock } from "@continuum/broker-core/testing";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { recordingLog } from "../testing/recording-log.js";
 import { TickLoop } from "./tick-loop.js";
 
@@ -13,6 +14,9 @@ const bind = (clock: ManualClock) => ({
   nowMs: () => clock.nowMs(),
   setTimeout: (run: () => void, delayMs: number) => clock.setTimeout(run, delayMs),
 });
+
+/** The loop of the test that needs real time. */
+let blocked: TickLoop | null = null;
 
 describe("TickLoop", () => {
   it("ticks every interval, and no more once it is stopped", async () => {
@@ -77,6 +81,29 @@ describe("TickLoop", () => {
       "a tick of m failed: later",
     ]);
     await loop.stop();
+  });
+
+  it("sees a tick that blocks the process as slow, and what it kept from ticking as missed", async () => {
+    const { log } = recordingLog();
+    let ticks = 0;
+    const hasTickedTwice = new Promise<void>((resolve) => {
+      const tick = (): Promise<void> => {
+        ticks += 1;
+        if (ticks === 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+        if (ticks === 2) resolve();
+        return Promise.resolve();
+      };
+      const loop = new TickLoop({ name: "m", intervalMs: 50, tick, clock: systemClock, log });
+      loop.start();
+      onTestFinished(() => loop.stop());
+      blocked = loop;
+    });
+    await hasTickedTwice;
+    expect(blocked?.counts.slow).toBeGreaterThanOrEqual(1);
+    expect(blocked?.counts.maxMs).toBeGreaterThanOrEqual(299);
+    // Due after 50, 100, ... 300 ms: the one that comes late stands for one of them.
+    expect(blocked?.counts.missed).toBeGreaterThanOrEqual(4);
+    blocked = null;
   });
 
   it("aborts the tick that runs when it stops, and waits for it", async () => {

@@ -36,6 +36,10 @@ export interface TickLoopOptions {
 const MIN_INTERVAL_MS = 1;
 const MAX_INTERVAL_MS = 3_600_000;
 
+/** A tick that takes this many intervals, and this long in ms, is taken for one that hangs. */
+const HUNG_INTERVALS = 3;
+const HUNG_MS = 10_000;
+
 /**
  * Runs `tick` every `intervalMs`, never twice at once: a tick that is due while the last one runs is missed and counted.
  * A tick that throws is logged, and the loop goes on.
@@ -46,6 +50,8 @@ export class TickLoop {
     -readonly [K in keyof TickCounts]: TickCounts[K];
   };
   #running: Promise<void> | null = null;
+  #startedMs: number | null = null;
+  #hasSaidHung = false;
   #cancelTimer: (() => void) | null = null;
   #dueMs = Infinity;
 
@@ -61,6 +67,16 @@ export class TickLoop {
     const { intervalMs } = this.options;
     const asked = typeof intervalMs === "number" ? intervalMs : intervalMs();
     return Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, asked));
+  }
+
+  /** Since how many ms a tick runs; null when none does. */
+  get runningForMs(): number | null {
+    return this.#startedMs === null ? null : this.options.clock.monotonicMs() - this.#startedMs;
+  }
+
+  /** Whether a tick has run for so long that it may never end. */
+  get isHung(): boolean {
+    return (this.runningForMs ?? 0) >= Math.max(HUNG_INTERVALS * this.intervalMs, HUNG_MS);
   }
 
   /** The first tick is one interval away: what must happen before it belongs into the module's start. */
@@ -90,6 +106,7 @@ export class TickLoop {
       this.#schedule(this.intervalMs);
       if (this.#running !== null) {
         this.#counts.missed += 1;
+        this.#sayHung();
         return;
       }
       this.#running = this.#runOnce(intervalMs).finally(() => {
@@ -107,10 +124,21 @@ export class TickLoop {
     this.#schedule(Math.max(MIN_INTERVAL_MS, dueMs - this.options.clock.monotonicMs()));
   }
 
+  /** Once for each tick that hangs, not every interval. */
+  #sayHung(): void {
+    if (!this.isHung || this.#hasSaidHung) return;
+    this.#hasSaidHung = true;
+    const { name, log } = this.options;
+    const seconds = Math.round((this.runningForMs ?? 0) / 1000);
+    log.error({ module: name }, `a tick of ${name} has run for ${seconds} s; there is none beside it`);
+  }
+
   async #runOnce(intervalMs: number): Promise<void> {
     const { name, clock, log, onTicked } = this.options;
     const counts = this.#counts;
     const startedMs = clock.monotonicMs();
+    this.#startedMs = startedMs;
+    this.#hasSaidHung = false;
     counts.ticks += 1;
     try {
       await this.options.tick(this.#abort.signal);
@@ -121,6 +149,7 @@ export class TickLoop {
       log.error({ err: error, module: name }, `a tick of ${name} failed: ${toErrorText(error)}`);
       onTicked?.(error);
     } finally {
+      this.#startedMs = null;
       const tookMs = clock.monotonicMs() - startedMs;
       counts.lastMs = tookMs;
       counts.maxMs = Math.max(counts.maxMs ?? 0, tookMs);

@@ -2,6 +2,7 @@ import type { CacheDeletion } from "@continuum/pool-directory";
 import type { CacheEvictionRecord } from "@continuum/wire-types";
 import type Database from "libsql";
 import { CACHE_LEDGER_LINES, type CacheLedgerQuery, type CacheLedgerStore } from "./cache-ledger.js";
+import { parseJson } from "./parse-json.js";
 
 /** Lines beyond the bound that are let stand, so that not every line costs a deletion. */
 const SLACK = 500;
@@ -37,7 +38,7 @@ export class CacheLedgerTable implements CacheLedgerStore {
       limit,
       ...(pool === undefined ? [] : [pool]),
     ) as readonly Row[];
-    return rows.map(toRecord);
+    return rows.flatMap(toRecord);
   }
 
   #trim(): void {
@@ -48,6 +49,9 @@ export class CacheLedgerTable implements CacheLedgerStore {
   }
 }
 
-function toRecord({ sequence, entry }: Row): CacheEvictionRecord {
-  return { ...(JSON.parse(String(entry)) as CacheDeletion), sequence: Number(sequence) };
+/** A line that can't be read any more is left out. */
+function toRecord({ sequence, entry }: Row): readonly CacheEvictionRecord[] {
+  const parsed = parseJson(entry);
+  if (typeof parsed !== "object" || parsed === null) return [];
+  return [{ ...(parsed as CacheDeletion), sequence: Number(sequence) }];
 }

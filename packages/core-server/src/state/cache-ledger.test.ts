@@ -1,3 +1,4 @@
+import { systemClock } from "@continuum/broker-core";
 import type { CacheDeletion } from "@continuum/pool-directory";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -66,13 +67,13 @@ describe("the ledger of cache directories", () => {
     await using temp = await tempDirectory();
     const blocked = join(temp.path, "blocked");
     writeFileSync(blocked, "a file where a directory should be");
-    const state = openState({ directory: join(blocked, "state"), log });
+    const state = openState({ directory: join(blocked, "state"), log, clock: systemClock });
     for (const id of ["1", "2", "3"]) state.appendDeletion(deletion(id));
     rmSync(blocked);
     state.maintain();
     expect(state.isDurable).toBe(true);
     state.close();
-    const again = openState({ directory: join(blocked, "state"), log });
+    const again = openState({ directory: join(blocked, "state"), log, clock: systemClock });
     expect(again.deletions({ limit: 9 }).map(({ id }) => id)).toEqual(["3", "2", "1"]);
     again.close();
   });

@@ -1,15 +1,18 @@
 import type { PressureHistoryPoint } from "@continuum/wire-types";
 import {
+  FORGET_POOL_MS,
   type KeptReading,
   MAX_KEPT_POOLS,
-  POINT_MS,
   type RecordBatch,
   type RecordStore,
   type SeriesQuery,
 } from "./record-store.js";
+import { rollUp, toPoint } from "./roll-up.js";
 
 /** Readings of a pool that are remembered: half a day at the usual tick. */
 const KEPT_READINGS = 8_640;
+/** Readings of all pools together: some 20 MB. */
+const KEPT_IN_ALL = 131_072;
 
 /** Documents and readings where no file can be had: bounded, and gone with the core. */
 export class MemoryRecords implements RecordStore {
@@ -31,14 +34,14 @@ export class MemoryRecords implements RecordStore {
   }
 
   series({ pool, resolution, fromMs, toMs, limit }: SeriesQuery): readonly PressureHistoryPoint[] {
-    const stepMs = POINT_MS[resolution];
-    const points = new Map<number, PressureHistoryPoint>();
-    for (const reading of this.#readings.get(pool) ?? []) {
-      const atMs = Math.floor(reading.atMs / stepMs) * stepMs;
-      if (atMs < fromMs || atMs >= toMs) continue;
-      points.set(atMs, merge(points.get(atMs), reading, atMs));
-    }
-    return [...points.values()].slice(-limit);
+    return (
+      rollUp(this.#readings.get(pool) ?? [], resolution)
+        .filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
+        // The clock may have been set back in between.
+        .sort((a, b) => a.atMs - b.atMs)
+        .slice(-limit)
+        .map(toPoint)
+    );
   }
 
   /** Everything, to be written elsewhere. */
@@ -47,43 +50,23 @@ export class MemoryRecords implements RecordStore {
   }
 
   #add(reading: KeptReading): boolean {
-    const kept = this.#readings.get(reading.pool);
+    let kept = this.#readings.get(reading.pool);
     if (kept === undefined) {
-      if (this.#readings.size >= MAX_KEPT_POOLS) return false;
-      this.#readings.set(reading.pool, [reading]);
-      return true;
+      if (this.#readings.size >= MAX_KEPT_POOLS && !this.#forgetOne(reading.atMs)) return false;
+      this.#readings.set(reading.pool, (kept = []));
     }
     kept.push(reading);
+    const most = Math.min(KEPT_READINGS, Math.floor(KEPT_IN_ALL / this.#readings.size));
     // Cut now and then: each reading is moved a bounded number of times.
-    if (kept.length > 2 * KEPT_READINGS) kept.splice(0, kept.length - KEPT_READINGS);
+    if (kept.length > 2 * most) kept.splice(0, kept.length - most);
     return true;
   }
-}
 
-function merge(
-  point: PressureHistoryPoint | undefined,
-  { usedBytes, capacityBytes, pressure }: KeptReading,
-  atMs: number,
-): PressureHistoryPoint {
-  if (point === undefined) {
-    return {
-      atMs,
-      usedBytes,
-      capacityBytes,
-      pressure,
-      minPressure: pressure,
-      maxPressure: pressure,
-      samples: 1,
-    };
+  /** Gives up the pool that was heard of least recently, if that is long enough ago. */
+  #forgetOne(nowMs: number): boolean {
+    const oldest = [...this.#readings]
+      .map(([pool, kept]) => ({ pool, atMs: kept.at(-1)?.atMs ?? 0 }))
+      .reduce((a, b) => (b.atMs < a.atMs ? b : a));
+    return nowMs - oldest.atMs >= FORGET_POOL_MS && this.#readings.delete(oldest.pool);
   }
-  const samples = point.samples + 1;
-  return {
-    atMs,
-    usedBytes: Math.round(point.usedBytes + (usedBytes - point.usedBytes) / samples),
-    capacityBytes,
-    pressure: point.pressure + (pressure - point.pressure) / samples,
-    minPressure: Math.min(point.minPressure, pressure),
-    maxPressure: Math.max(point.maxPressure, pressure),
-    samples,
-  };
 }

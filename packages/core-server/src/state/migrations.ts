@@ -26,6 +26,7 @@ export const MIGRATIONS: readonly string[] = [
      entry TEXT NOT NULL
    );
    CREATE INDEX cache_ledger_by_pool ON cache_ledger (pool, sequence);`,
+  "CREATE TABLE reading_inbox (sequence INTEGER PRIMARY KEY, readings TEXT NOT NULL);",
 ];
 
 function readingTable(name: string): string {

@@ -1,4 +1,4 @@
-import { PoolError } from "@continuum/broker-core";
+import { type Clock, PoolError } from "@continuum/broker-core";
 import {
   type EvictionLedger,
   type ImageUse,
@@ -8,38 +8,62 @@ import {
   MemoryUseStore,
   type UseStore,
 } from "@continuum/pool-docker";
-import { renameSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { type CacheLedgerQuery, type CacheLedgerStore, MemoryCacheLedger } from "./cache-ledger.js";
 import { MemoryRecords } from "./memory-records.js";
-import type { RecordBatch, RecordStore, SeriesQuery } from "./record-store.js";
+import { type RecordBatch, type RecordStore, RESOLUTIONS, type SeriesQuery } from "./record-store.js";
+import { rollUp } from "./roll-up.js";
+import { setAside } from "./set-aside.js";
 import { StateError } from "./state-error.js";
 import { StateFile } from "./state-file.js";
+import { StateReader } from "./state-reader.js";
+
+/** What is wrong with the state now. */
+export interface StateProblem {
+  readonly text: string;
+  /** Unix milliseconds. */
+  readonly sinceMs: number;
+}
 
 /** What the core remembers beyond its own life. Whoever opened it closes it. */
 export interface CoreState extends UseStore, EvictionLedger, CacheLedgerStore, RecordStore {
   /** Whether what is written now survives the core. */
   readonly isDurable: boolean;
-  /** What a person should know of how it was opened; empty when all is well. */
+  /** What a person should know of it, the newest last; empty when all was well. */
   readonly notes: readonly string[];
+  /** Why what is written now is lost, or may be; null when all is well. */
+  readonly problem: StateProblem | null;
+  /** How large its file is; null while there is none. */
+  readonly sizeBytes: number | null;
   /** For a slow tick: tries again where the state is only in memory, and sees to the space that it keeps. */
   maintain(): void;
   close(): void;
 }
 
-/**
- * Opens the state in a directory; never fails. A damaged file is set aside; where none can be had the state is kept in
- * memory until one can, and what was written meanwhile goes into it then.
- */
-export function openState({
-  directory,
-  log,
-}: {
+/** Notes that are kept: a disk that damages the file again and again makes many. */
+const MAX_NOTES = 20;
+/** After a damaged file the next one is begun no sooner, in ms. */
+const BEGIN_EVERY_MS = 60_000;
+
+/** Points of readings that are taken out of a damaged file at most: the core waits for them. */
+const MAX_SALVAGED_POINTS = 300_000;
+
+/** What a state is opened with. */
+export interface OpenStateOptions {
   readonly directory: string;
   readonly log: Logger;
-}): CoreState {
-  return new DirectoryState(directory, log);
+  readonly clock: Clock;
+}
+
+/**
+ * Opens the state in a directory; never fails. A damaged file is set aside, and what can still be read of it goes into a
+ * new one; where none can be had the state is kept in memory until one can, and what was written meanwhile goes into it
+ * then.
+ */
+export function openState(options: OpenStateOptions): CoreState {
+  return new DirectoryState(options);
 }
 
 /** What is remembered while there is no file. */
@@ -48,24 +72,34 @@ interface Memory {
   readonly ledger: MemoryLedger;
   readonly cacheLedger: MemoryCacheLedger;
   readonly records: MemoryRecords;
+  /** Lines of the ledger that the file has already. */
+  knownLines: number;
+  /** Deletions from cache directories that the file has already. */
+  knownDeletions: number;
 }
 
 class DirectoryState implements CoreState {
   readonly notes: string[] = [];
   readonly #path: string;
   readonly #log: Logger;
+  readonly #clock: Clock;
   #file: StateFile | null = null;
   #memory: Memory | null = null;
+  #problem: StateProblem | null = null;
+  #begunMs = -Infinity;
   #isClosed = false;
+  /** What the file was told and asked so far, for the one that takes its place should it be damaged. */
+  readonly #told = { uses: new MemoryUseStore(), documents: new Map<string, unknown>() };
 
-  constructor(directory: string, log: Logger) {
+  constructor({ directory, log, clock }: OpenStateOptions) {
     this.#path = join(directory, "state.db");
     this.#log = log;
+    this.#clock = clock;
     try {
       this.#file = this.#open();
     } catch (error) {
       if (!(error instanceof StateError)) throw error;
-      this.#say(`${error.message}; uses and evictions are remembered in memory only, until it can be had`);
+      this.#rememberInMemory(error);
     }
   }
 
@@ -73,22 +107,38 @@ class DirectoryState implements CoreState {
     return this.#file !== null;
   }
 
+  get problem(): StateProblem | null {
+    return this.#problem;
+  }
+
+  get sizeBytes(): number | null {
+    try {
+      return this.#isClosed ? null : (this.#file?.sizeBytes ?? null);
+    } catch (error) {
+      if (!(error instanceof PoolError)) throw error;
+      return null;
+    }
+  }
+
   load(): ReturnType<UseStore["load"]> {
-    return this.#with(
+    const loaded = this.#with(
       (file) => file.load(),
       ({ uses }) => uses.load(),
     );
+    if (loaded.marker !== null) this.#told.uses.save(loaded.uses, [], loaded.marker);
+    return loaded;
   }
 
   save(changed: ReadonlyMap<string, ImageUse>, removed: readonly string[], marker: JournalMarker): void {
-    this.#with(
+    this.#told.uses.save(changed, removed, marker);
+    this.#writing(
       (file) => file.save(changed, removed, marker),
       ({ uses }) => uses.save(changed, removed, marker),
     );
   }
 
   append(entry: Omit<LedgerEntry, "sequence">): number {
-    return this.#with(
+    return this.#writing(
       (file) => file.append(entry),
       ({ ledger }) => ledger.append(entry),
     );
@@ -116,7 +166,7 @@ class DirectoryState implements CoreState {
   }
 
   appendDeletion(deletion: Parameters<CacheLedgerStore["appendDeletion"]>[0]): number {
-    return this.#with(
+    return this.#writing(
       (file) => file.appendDeletion(deletion),
       ({ cacheLedger }) => cacheLedger.appendDeletion(deletion),
     );
@@ -130,14 +180,20 @@ class DirectoryState implements CoreState {
   }
 
   documents(namespace: string): ReadonlyMap<string, unknown> {
-    return this.#with(
+    const documents = this.#with(
       (file) => file.documents(namespace),
       ({ records }) => records.documents(namespace),
     );
+    for (const [key, value] of documents) this.#told.documents.set(`${namespace}/${key}`, value);
+    return documents;
   }
 
   write(batch: RecordBatch): { readonly droppedReadings: number } {
-    return this.#with(
+    for (const [name, value] of batch.documents) {
+      if (value === null) this.#told.documents.delete(name);
+      else this.#told.documents.set(name, value);
+    }
+    return this.#writing(
       (file) => file.write(batch),
       ({ records }) => records.write(batch),
     );
@@ -162,6 +218,7 @@ class DirectoryState implements CoreState {
   }
 
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#file?.close();
   }
@@ -172,7 +229,21 @@ class DirectoryState implements CoreState {
       ledger: new MemoryLedger(),
       cacheLedger: new MemoryCacheLedger(),
       records: new MemoryRecords(),
+      knownLines: 0,
+      knownDeletions: 0,
     });
+  }
+
+  /** As `#with`, and remembers whether what is written arrives. */
+  #writing<T>(ofFile: (file: StateFile) => T, ofMemory: (memory: Memory) => T): T {
+    try {
+      const result = this.#with(ofFile, ofMemory);
+      if (this.#file !== null) this.#problem = null;
+      return result;
+    } catch (error) {
+      if (error instanceof PoolError) this.#becomeWrong(error.message);
+      throw error;
+    }
   }
 
   /** Asks the file, or the memory while there is none. A file that turns out to be damaged is set aside, and a new one asked. */
@@ -184,15 +255,30 @@ class DirectoryState implements CoreState {
       const isDamaged =
         error instanceof PoolError && error.cause instanceof StateError && error.cause.code === "damaged";
       if (!isDamaged || this.#isClosed) throw error;
-      this.#file.close();
+      const file = this.#replaceFile(error.cause as StateError);
+      return file === null ? ofMemory(this.#inMemory) : ofFile(file);
+    }
+  }
+
+  /** In place of the damaged file: a new one, with what is known, or the memory where none can be had. */
+  #replaceFile(why: StateError): StateFile | null {
+    this.#file?.close();
+    this.#file = null;
+    try {
+      this.#file = this.#begin(why);
+      this.#file.adopt({ ...EMPTY, documents: this.#told.documents, ...this.#told.uses.load() });
+      return this.#file;
+    } catch (error) {
+      if (!(error instanceof StateError || error instanceof PoolError)) throw error;
+      this.#file?.close();
       this.#file = null;
-      try {
-        this.#file = this.#begin(error.message);
-      } catch (why) {
-        if (!(why instanceof StateError)) throw why;
-        this.#say(`${why.message}; the state is remembered in memory only, until a file can be had`);
-      }
-      return this.#file === null ? ofMemory(this.#inMemory) : ofFile(this.#file);
+      const { uses, records } = this.#inMemory;
+      const known = this.#told.uses.load();
+      if (known.marker !== null) uses.save(known.uses, [], known.marker);
+      records.write({ documents: this.#told.documents, readings: [] });
+      this.#becomeWrong(error.message);
+      this.#say(`${error.message}; the state is remembered in memory only, until a file can be had`);
+      return null;
     }
   }
 
@@ -201,53 +287,117 @@ class DirectoryState implements CoreState {
       return new StateFile(this.#path);
     } catch (error) {
       if (!(error instanceof StateError) || error.code !== "damaged") throw error;
-      return this.#begin(error.message);
+      return this.#begin(error);
     }
   }
 
-  /** Sets the damaged file aside and begins a new one. */
-  #begin(why: string): StateFile {
-    const aside = `${this.#path}.damaged-${Date.now()}`;
-    renameIfThere(this.#path, aside);
-    // The journal belongs to the damaged file: on another one it would do harm.
-    renameIfThere(`${this.#path}-journal`, `${aside}-journal`);
-    this.#say(`${why}; it was set aside as ${aside}, and a new one begun`);
-    return new StateFile(this.#path);
+  /** Sets the damaged file aside, and begins a new one with what can be read of it. */
+  #begin(why: StateError): StateFile {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#begunMs < BEGIN_EVERY_MS) throw why;
+    this.#begunMs = nowMs;
+    const aside = setAside(this.#path, this.#clock.nowMs());
+    const file = new StateFile(this.#path);
+    this.#say(
+      `${why.message}; it was set aside as ${aside}, and a new one begun with ${salvage(aside, file)}`,
+    );
+    return file;
+  }
+
+  /** There is no file that can be written: what one holds all the same is remembered. */
+  #rememberInMemory(why: StateError): void {
+    this.#becomeWrong(why.message);
+    const where = "uses, evictions and counters are remembered in memory only, until it can be had";
+    // Another core's file, or a newer one's, is none of ours.
+    const isOurs = why.code === "unwritable" || why.code === "full";
+    if (!isOurs || !existsSync(this.#path)) {
+      this.#say(`${why.message}; ${where}`);
+      return;
+    }
+    const reader = new StateReader(this.#path);
+    const { uses, ledger, cacheLedger, records } = this.#inMemory;
+    const known = reader.uses();
+    if (known.marker !== null) uses.save(known.uses, [], known.marker);
+    records.write({ documents: reader.documents(), readings: [] });
+    // Their sequences here are the memory's own.
+    for (const entry of reader.ledger()) ledger.append(entry);
+    for (const deletion of reader.deletions()) cacheLedger.appendDeletion(deletion);
+    reader.close();
+    this.#inMemory.knownDeletions = cacheLedger.deletions({ limit: Number.MAX_SAFE_INTEGER }).length;
+    this.#inMemory.knownLines = ledger.page({ limit: Number.MAX_SAFE_INTEGER }).length;
+    this.#say(`${why.message}; ${where}, from what it holds`);
   }
 
   /** What was remembered in memory goes into the file, and the file is used from now on. */
   #moveToFile(): void {
     const file = this.#open();
-    const { uses, ledger, cacheLedger, records } = this.#inMemory;
+    const { uses, ledger, cacheLedger, records, knownLines, knownDeletions } = this.#inMemory;
+    const deletions = [...cacheLedger.deletions({ limit: Number.MAX_SAFE_INTEGER })].reverse();
+    const lines = [...ledger.page({ limit: Number.MAX_SAFE_INTEGER })].reverse();
+    const { documents, readings } = records.all();
     try {
-      const known = uses.load();
-      if (known.marker !== null) file.save(known.uses, [], known.marker);
-      for (const entry of [...ledger.page({ limit: Number.MAX_SAFE_INTEGER })].reverse()) {
-        file.append(entry);
-      }
-      for (const deletion of [...cacheLedger.deletions({ limit: Number.MAX_SAFE_INTEGER })].reverse()) {
-        file.appendDeletion(deletion);
-      }
-      file.write(records.all());
+      file.adopt({
+        documents,
+        ...uses.load(),
+        ledger: lines.slice(knownLines).map((entry) => ({ ...entry, sequence: null })),
+        deletions: deletions.slice(knownDeletions),
+        inbox: [],
+        rollUps: RESOLUTIONS.map((resolution) => [resolution, rollUp(readings, resolution)]),
+      });
     } catch (error) {
       file.close();
       throw error;
     }
     this.#file = file;
     this.#memory = null;
+    this.#problem = null;
     this.#say(`the state is kept in ${this.#path} from now on`);
+  }
+
+  #becomeWrong(text: string): void {
+    this.#problem = { text, sinceMs: this.#problem?.sinceMs ?? this.#clock.nowMs() };
   }
 
   #say(note: string): void {
     this.notes.push(note);
+    if (this.notes.length > MAX_NOTES) this.notes.shift();
     this.#log.warn(note);
   }
 }
 
-function renameIfThere(from: string, to: string): void {
+const EMPTY = { ledger: [], deletions: [], inbox: [], rollUps: [] } as const;
+
+/** Takes into a new file what can be read of a damaged one; says what that was. */
+function salvage(damagedPath: string, file: StateFile): string {
+  const reader = new StateReader(damagedPath);
   try {
-    renameSync(from, to);
+    const uses = reader.uses();
+    const documents = reader.documents();
+    let left = MAX_SALVAGED_POINTS;
+    const { ledgerLines, points } = file.adopt({
+      documents,
+      ...uses,
+      ledger: reader.ledger(),
+      deletions: reader.deletions(),
+      inbox: reader.inbox(),
+      // The coarse ones first: they say the most in the least space.
+      rollUps: [...RESOLUTIONS]
+        .reverse()
+        .map((resolution) => [resolution, takeWhile(reader.rollUps(resolution), () => left-- > 0)]),
+    });
+    const all = reader.isComplete ? "all of it" : "what could be read of it";
+    return `${all}: ${uses.uses.size} uses, ${ledgerLines} lines of the ledger, ${documents.size} documents, ${points} points of readings`;
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (!(error instanceof PoolError)) throw error;
+    return `nothing of it: ${error.message}`;
+  } finally {
+    reader.close();
+  }
+}
+
+function* takeWhile<T>(values: Iterable<T>, isToGoOn: () => boolean): Generator<T> {
+  for (const value of values) {
+    if (!isToGoOn()) return;
+    yield value;
   }
 }

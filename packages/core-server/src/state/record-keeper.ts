@@ -1,4 +1,5 @@
 import { type Clock, PoolError } from "@continuum/broker-core";
+import { toErrorText } from "../error-text.js";
 import type { PressureHistoryPoint } from "@continuum/wire-types";
 import type { Logger } from "pino";
 import type { KeptReading, RecordStore, SeriesQuery } from "./record-store.js";
@@ -16,6 +17,7 @@ export class RecordKeeper {
   #cancelTimer: (() => void) | null = null;
   #droppedReadings = 0;
   #isFailing = false;
+  #isClosed = false;
 
   constructor(
     private readonly options: { readonly store: RecordStore; readonly clock: Clock; readonly log: Logger },
@@ -44,8 +46,12 @@ export class RecordKeeper {
     this.#schedule();
   }
 
-  /** Keeps a reading. */
+  /** Keeps a reading; one with a figure that is none can't be. */
   add(reading: KeptReading): void {
+    if (![reading.usedBytes, reading.capacityBytes, reading.pressure].every(Number.isFinite)) {
+      this.#droppedReadings += 1;
+      return;
+    }
     this.#readings.push(reading);
     if (this.#readings.length > MAX_WAITING) {
       this.#droppedReadings += 1;
@@ -75,21 +81,23 @@ export class RecordKeeper {
       if (this.#isFailing) log.warn("the state is written again");
       this.#isFailing = false;
     } catch (error) {
-      if (!(error instanceof PoolError)) throw error;
-      if (!this.#isFailing) log.warn({ err: error }, `the state can't be written now: ${error.message}`);
+      // A bug, too, must not end the core from a timer: it is said, and what waits goes on waiting.
+      const level = error instanceof PoolError ? "warn" : "error";
+      if (!this.#isFailing)
+        log[level]({ err: error }, `the state can't be written now: ${toErrorText(error)}`);
       this.#isFailing = true;
+      this.#schedule();
     }
   }
 
   /** Writes what waits and stops its timer. */
   close(): void {
+    this.#isClosed = true;
     this.flush();
-    this.#cancelTimer?.();
-    this.#cancelTimer = null;
   }
 
   #schedule(): void {
-    if (this.#cancelTimer !== null) return;
+    if (this.#cancelTimer !== null || this.#isClosed) return;
     const { clock } = this.options;
     const sinceMs = clock.monotonicMs() - this.#flushedMs;
     // In a turn of its own also when it is due: what comes in the same turn is written with it.

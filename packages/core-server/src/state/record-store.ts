@@ -21,6 +21,9 @@ export interface RecordBatch {
 /** What a point of a series stands for. */
 export type Resolution = "raw" | "minute" | "hour";
 
+/** From the finest to the coarsest. */
+export const RESOLUTIONS: readonly Resolution[] = ["raw", "minute", "hour"];
+
 /** Which points are asked for: of `fromMs` to before `toMs`, the newest `limit`. */
 export interface SeriesQuery {
   readonly pool: string;
@@ -43,15 +46,40 @@ export interface RecordStore {
   series(query: SeriesQuery): readonly PressureHistoryPoint[];
 }
 
+const DAY_MS = 86_400_000;
+
 /** How long readings are kept, by resolution, in ms: a day, a month, two years. */
 export const KEPT_MS: Readonly<Record<Resolution, number>> = {
-  raw: 86_400_000,
-  minute: 31 * 86_400_000,
-  hour: 730 * 86_400_000,
+  raw: DAY_MS,
+  minute: 31 * DAY_MS,
+  hour: 730 * DAY_MS,
 };
+
+/** What is kept in any case, however full the file is. */
+const LEAST_KEPT_MS: Readonly<Record<Resolution, number>> = {
+  raw: 3_600_000,
+  minute: DAY_MS,
+  hour: 31 * DAY_MS,
+};
+
+/** From this share of its bound on the file is so full that readings are kept shorter. */
+const FULL_FROM = 0.9;
+
+/**
+ * How long readings are kept in a file that holds such a share of what it may. Below nine tenths in full; from there on
+ * down to the least, so that pools in great number shorten the past rather than fill a disk.
+ */
+export function keptMs(resolution: Resolution, fill: number): number {
+  const room = Math.min(1, Math.max(0, (1 - fill) / (1 - FULL_FROM)));
+  const least = LEAST_KEPT_MS[resolution];
+  return Math.round(least + room * (KEPT_MS[resolution] - least));
+}
 
 /** How long a point lasts, in ms. */
 export const POINT_MS: Readonly<Record<Resolution, number>> = { raw: 1, minute: 60_000, hour: 3_600_000 };
 
 /** Pools whose readings are kept, at most. */
 export const MAX_KEPT_POOLS = 128;
+
+/** A pool that has had no reading for so long gives its place to a new one, in ms. */
+export const FORGET_POOL_MS = DAY_MS;

@@ -25,7 +25,8 @@ export function toStateError(error: unknown, path: string): StateError {
   if (/^SQLITE_(BUSY|LOCKED)/u.test(code) || /database is locked/iu.test(text)) {
     return new StateError("locked", `${path} belongs to another core that runs`, cause);
   }
-  if (/^SQLITE_(CORRUPT|NOTADB)/u.test(code) || /malformed|not a database/iu.test(text)) {
+  if (code === "EISDIR") return new StateError("damaged", `${path} is a directory, not a file`, cause);
+  if (/^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ)/u.test(code) || /malformed|not a database/iu.test(text)) {
     return new StateError("damaged", `${path} is damaged: ${text}`, cause);
   }
   if (/^SQLITE_FULL|ENOSPC/u.test(code) || /disk is full|no space left/iu.test(text)) {

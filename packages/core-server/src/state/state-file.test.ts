@@ -9,11 +9,12 @@ import {
 import Database from "libsql";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "@continuum/broker-core";
 import { openState } from "./open-state.js";
 import { StateFile } from "./state-file.js";
 
@@ -54,7 +55,7 @@ const line = (id: string, evictionId = "e"): Omit<LedgerEntry, "sequence"> => ({
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "continuum-state-"));
+  dir = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "continuum-state-"));
 });
 afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
@@ -167,7 +168,7 @@ describe("the state's file", () => {
     db.exec("PRAGMA user_version = 99");
     db.close();
     expect(() => new StateFile(path())).toThrow(expect.objectContaining({ code: "newer" }) as Error);
-    const state = openState({ directory: join(dir, "sub"), log });
+    const state = openState({ directory: join(dir, "sub"), log, clock: systemClock });
     expect(state.isDurable).toBe(false);
     expect(state.notes[0]).toContain("newer core");
     state.close();
@@ -185,7 +186,7 @@ describe("the state's file", () => {
     first.append(line("a"));
     first.close();
     damage(path());
-    const state = openState({ directory: join(dir, "sub"), log });
+    const state = openState({ directory: join(dir, "sub"), log, clock: systemClock });
     expect(state.isDurable).toBe(true);
     expect(state.notes.join()).toMatch(/damaged.*set aside/su);
     expect(readdirSync(join(dir, "sub")).some((name) => name.includes("damaged"))).toBe(true);
@@ -197,7 +198,7 @@ describe("the state's file", () => {
   it("does without a directory that can't be had, and moves there when it can", () => {
     const blocked = join(dir, "blocked");
     writeFileSync(blocked, "a file where a directory should be");
-    const state = openState({ directory: join(blocked, "state"), log });
+    const state = openState({ directory: join(blocked, "state"), log, clock: systemClock });
     expect(state.isDurable).toBe(false);
     state.save(new Map([["a", use(1)]]), [], marker);
     state.append(line("a"));

@@ -7,15 +7,19 @@ import {
   type LedgerEntry,
   type UseStore,
 } from "@continuum/pool-docker";
+import type { CacheDeletion } from "@continuum/pool-directory";
 import Database from "libsql";
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { PressureHistoryPoint } from "@continuum/wire-types";
 import type { CacheLedgerQuery, CacheLedgerStore } from "./cache-ledger.js";
 import { CacheLedgerTable } from "./cache-ledger-table.js";
+import { type AdoptedLine, LedgerTable } from "./ledger-table.js";
 import { MIGRATIONS } from "./migrations.js";
-import type { RecordBatch, RecordStore, SeriesQuery } from "./record-store.js";
+import { parseJson } from "./parse-json.js";
+import type { KeptReading, RecordBatch, RecordStore, Resolution, SeriesQuery } from "./record-store.js";
 import { RecordTables } from "./record-tables.js";
+import type { RollUp } from "./roll-up.js";
 import { StateError, toStateError } from "./state-error.js";
 
 /** Space that is kept in the file, for writes on a disk that is full. */
@@ -23,14 +27,26 @@ const RESERVED_PAGES = 1_024;
 /** Pages that one transaction can change on a full disk: so large is the journal that undoes it kept. */
 const RESERVED_JOURNAL_PAGES = 256;
 const PAGE_BYTES = 4_096;
-/** How often old readings are looked for, in ms. */
-const TRIM_EVERY_MS = 60_000;
-/** Lines beyond the bound that are let stand, so that not every line costs a deletion. */
-const LEDGER_SLACK = 500;
-/** One question for both ends would read the whole table. */
-const LEDGER_BOUNDS =
-  "SELECT (SELECT min(sequence) FROM ledger) AS oldest, (SELECT max(sequence) FROM ledger) AS newest";
+/** How often readings are added up and old ones looked for, in ms. */
+const TIDY_EVERY_MS = 60_000;
+/** What the file holds at most before readings are kept shorter, in pages: 256 MiB. */
+const MAX_PAGES = 65_536;
+/** Beyond this share of it no reading is kept. */
+const MOST_FILL = 1.1;
 const INSERT_FILLER = `INSERT INTO reserve VALUES (zeroblob(${PAGE_BYTES - 100}))`;
+
+/** What was remembered elsewhere. */
+export interface Remembered {
+  readonly documents: ReadonlyMap<string, unknown>;
+  readonly uses: ReadonlyMap<string, ImageUse>;
+  readonly marker: JournalMarker | null;
+  /** The oldest first. */
+  readonly ledger: readonly AdoptedLine[];
+  /** The oldest first; all of them are new. */
+  readonly deletions: readonly CacheDeletion[];
+  readonly inbox: readonly KeptReading[];
+  readonly rollUps: readonly (readonly [Resolution, Iterable<RollUp>])[];
+}
 
 /**
  * The core's state in one file, with space of its own: what is written later goes into pages and a rollback journal that
@@ -41,16 +57,26 @@ const INSERT_FILLER = `INSERT INTO reserve VALUES (zeroblob(${PAGE_BYTES - 100})
 export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, RecordStore {
   readonly #cacheLedger = new CacheLedgerTable((sql) => this.#statement(sql));
   readonly #records = new RecordTables((sql) => this.#statement(sql));
-  #trimmedMs = -Infinity;
+  #tidiedMs = -Infinity;
+  /** Readings that turned out to be too many between two writes. */
+  #lateDrops = 0;
   readonly #db: Database.Database;
   readonly #path: string;
   readonly #statements = new Map<string, Database.Statement>();
-  readonly #ledgerLines: number;
+  readonly #ledger: LedgerTable;
+  readonly #maxPages: number;
 
   /** Opens or makes the file. Throws a StateError. */
-  constructor(path: string, { ledgerLines = LEDGER_LINES }: { readonly ledgerLines?: number } = {}) {
+  constructor(
+    path: string,
+    {
+      ledgerLines = LEDGER_LINES,
+      maxPages = MAX_PAGES,
+    }: Partial<Record<"ledgerLines" | "maxPages", number>> = {},
+  ) {
     this.#path = path;
-    this.#ledgerLines = ledgerLines;
+    this.#ledger = new LedgerTable((sql) => this.#statement(sql), ledgerLines);
+    this.#maxPages = maxPages;
     let db: Database.Database | null = null;
     try {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -69,12 +95,12 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
       if (db !== null) closeDatabase(db);
       throw error instanceof StateError ? error : toStateError(error, path);
     }
-    try {
-      this.reserve();
-    } catch (error) {
-      // No room for a reserve now: later there may be, and until then it writes as long as it can.
-      if (!(error instanceof PoolError)) throw error;
-    }
+    this.#reserveIfPossible();
+  }
+
+  /** How large the file is. */
+  get sizeBytes(): number {
+    return this.#guarded(() => this.#pages() * PAGE_BYTES);
   }
 
   /** Sees to it that there is space for later writes; throws a PoolError `noSpace` when there is none to be had. */
@@ -84,6 +110,15 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
       this.#db.exec("DROP TABLE IF EXISTS reserve");
       if (this.#freePages() < RESERVED_PAGES / 2) this.#allocate();
     });
+  }
+
+  #reserveIfPossible(): void {
+    try {
+      this.reserve();
+    } catch (error) {
+      // No room for a reserve now: later there may be, and until then it writes as long as it can.
+      if (!(error instanceof PoolError)) throw error;
+    }
   }
 
   #allocate(): void {
@@ -107,57 +142,38 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
   load(): { readonly uses: ReadonlyMap<string, ImageUse>; readonly marker: JournalMarker | null } {
     return this.#guarded(() => {
       const uses = new Map<string, ImageUse>();
-      for (const row of this.#all("SELECT id, use FROM image_use")) {
-        uses.set(String(row["id"]), JSON.parse(String(row["use"])) as ImageUse);
+      let areAll = true;
+      for (const { id, use } of this.#all("SELECT id, use FROM image_use")) {
+        const parsed = parseJson(use);
+        if (parsed === undefined) areAll = false;
+        else uses.set(String(id), parsed as ImageUse);
       }
-      const marker = this.#get("SELECT value FROM meta WHERE key = 'journal'")?.["value"];
-      return { uses, marker: typeof marker === "string" ? (JSON.parse(marker) as JournalMarker) : null };
+      // It says that no use is missing: not where some can't be read.
+      const marker = areAll ? this.#get("SELECT value FROM meta WHERE key = 'journal'")?.["value"] : null;
+      return { uses, marker: (parseJson(marker ?? null) as JournalMarker | null | undefined) ?? null };
     });
   }
 
   save(changed: ReadonlyMap<string, ImageUse>, removed: readonly string[], marker: JournalMarker): void {
     this.#guarded(() => {
-      this.#inTransaction(() => {
-        const put = this.#statement("INSERT OR REPLACE INTO image_use (id, use) VALUES (?, ?)");
-        for (const [id, use] of changed) put.run(id, JSON.stringify(use));
-        const drop = this.#statement("DELETE FROM image_use WHERE id = ?");
-        for (const id of removed) drop.run(id);
-        this.#statement("INSERT OR REPLACE INTO meta (key, value) VALUES ('journal', ?)").run(
-          JSON.stringify(marker),
-        );
-      });
+      this.#inTransaction(() => this.#putUses(changed, removed, marker));
     });
   }
 
   append(entry: Omit<LedgerEntry, "sequence">): number {
-    return this.#guarded(() => {
-      const { evictionId, id } = entry;
-      // Before the line: where this fails, nothing is written that was said not to be.
-      this.#trimLedger();
-      const insert = this.#statement("INSERT INTO ledger (eviction_id, thing_id, entry) VALUES (?, ?, ?)");
-      return Number(insert.run(evictionId, id, JSON.stringify(entry)).lastInsertRowid);
-    });
+    return this.#guarded(() => this.#ledger.append(entry));
   }
 
-  page({
-    beforeSequence = Number.MAX_SAFE_INTEGER,
-    limit,
-  }: {
-    beforeSequence?: number;
-    limit: number;
-  }): readonly LedgerEntry[] {
-    const sql = "SELECT sequence, entry FROM ledger WHERE sequence < ? ORDER BY sequence DESC LIMIT ?";
-    return this.#guarded(() => this.#all(sql, beforeSequence, limit).map(toEntry));
+  page(options: Parameters<EvictionLedger["page"]>[0]): readonly LedgerEntry[] {
+    return this.#guarded(() => this.#ledger.page(options));
   }
 
   byEviction(evictionId: string): readonly LedgerEntry[] {
-    const sql = "SELECT sequence, entry FROM ledger WHERE eviction_id = ? ORDER BY sequence";
-    return this.#guarded(() => this.#all(sql, evictionId).map(toEntry));
+    return this.#guarded(() => this.#ledger.byEviction(evictionId));
   }
 
   byImage(id: string): readonly LedgerEntry[] {
-    const sql = "SELECT sequence, entry FROM ledger WHERE thing_id = ? ORDER BY sequence";
-    return this.#guarded(() => this.#all(sql, id).map(toEntry));
+    return this.#guarded(() => this.#ledger.byImage(id));
   }
 
   appendDeletion(deletion: Parameters<CacheLedgerStore["appendDeletion"]>[0]): number {
@@ -174,27 +190,70 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
 
   write({ documents, readings }: RecordBatch): { readonly droppedReadings: number } {
     return this.#guarded(() => {
-      // What is reserved is for the ledger and the documents: readings grow the file, or aren't kept.
-      const isTight = this.#freePages() < RESERVED_PAGES / 4;
-      const keptReadings = isTight ? [] : readings;
-      let droppedReadings = readings.length - keptReadings.length;
-      try {
-        this.#inTransaction(() => {
-          for (const [name, value] of documents) this.#records.putDocument(name, value);
-          for (const reading of keptReadings) if (!this.#records.addReading(reading)) droppedReadings += 1;
-        });
-      } catch (error) {
-        this.#records.forget();
-        throw error;
+      const newestMs = readings.at(-1)?.atMs ?? null;
+      if (newestMs !== null && !this.#isTight()) {
+        try {
+          const droppedReadings = this.#inTransaction(() => {
+            this.#putDocuments(documents);
+            this.#records.addReadings(readings);
+            return this.#tidy(newestMs);
+          });
+          return { droppedReadings };
+        } catch (error) {
+          // Readings give way: what else is to be kept still has the space that was reserved.
+          if (toStateError(error, this.#path).code !== "full") throw error;
+        }
       }
-      const newestMs = keptReadings.at(-1)?.atMs ?? -Infinity;
-      if (Math.abs(newestMs - this.#trimmedMs) >= TRIM_EVERY_MS && newestMs > 0) this.#trimRecords(newestMs);
-      return { droppedReadings };
+      if (documents.size > 0) this.#inTransaction(() => this.#putDocuments(documents));
+      if (newestMs !== null) this.#trimWhenTight(newestMs);
+      return { droppedReadings: readings.length };
     });
   }
 
   series(query: SeriesQuery): readonly PressureHistoryPoint[] {
-    return this.#guarded(() => this.#records.series(query));
+    return this.#guarded(() => {
+      try {
+        // What waits in the inbox belongs to it as well.
+        this.#lateDrops += this.#inTransaction(() => this.#records.absorb());
+      } catch (error) {
+        if (toStateError(error, this.#path).code !== "full") throw error;
+      }
+      return this.#records.series(query);
+    });
+  }
+
+  /**
+   * Takes over what was remembered elsewhere, all of it or nothing but readings, which are left out where there is no
+   * room; gives how many lines and points are new. Throws a PoolError.
+   */
+  adopt(remembered: Remembered): { readonly ledgerLines: number; readonly points: number } {
+    const { documents, uses, marker, ledger, deletions, inbox, rollUps } = remembered;
+    return this.#guarded(() => {
+      const ledgerLines = this.#inTransaction(() => {
+        this.#putDocuments(documents);
+        this.#putUses(uses, [], marker);
+        for (const deletion of deletions) this.#cacheLedger.appendDeletion(deletion);
+        return this.#ledger.adopt(ledger);
+      });
+      let points = 0;
+      try {
+        this.#inTransaction(() => {
+          if (inbox.length > 0) this.#records.addReadings(inbox);
+          this.#records.absorb();
+          for (const [resolution, sums] of rollUps) {
+            for (const sum of sums) {
+              this.#records.addAll([[resolution, [sum]]]);
+              points += 1;
+            }
+          }
+        });
+      } catch (error) {
+        if (toStateError(error, this.#path).code !== "full") throw error;
+        points = 0;
+      }
+      this.#reserveIfPossible();
+      return { ledgerLines, points };
+    });
   }
 
   close(): void {
@@ -206,20 +265,57 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
     return Number(this.#get("PRAGMA freelist_count")?.["freelist_count"] ?? 0);
   }
 
-  /** A bounded step; when there is more, the next one follows with the next readings. */
-  #trimRecords(nowMs: number): void {
-    this.#inTransaction(() => {
-      this.#trimmedMs = this.#records.trim(nowMs) ? -Infinity : nowMs;
-    });
+  #pages(): number {
+    return Number(this.#get("PRAGMA page_count")?.["page_count"] ?? 0);
   }
 
-  #trimLedger(): void {
-    const { oldest, newest } = this.#statement(LEDGER_BOUNDS).get() as Readonly<
-      Record<string, number | null>
-    >;
-    const keepFrom = (newest ?? 0) - this.#ledgerLines + 1;
-    if ((oldest ?? 0) > keepFrom - LEDGER_SLACK) return;
-    this.#statement("DELETE FROM ledger WHERE sequence < ?").run(keepFrom);
+  /** How much of what the file may hold is held. */
+  #fill(): number {
+    return (this.#pages() - this.#freePages()) / this.#maxPages;
+  }
+
+  /** Whether what is left is for the ledger and the documents: readings grow the file, or aren't kept. */
+  #isTight(): boolean {
+    return this.#freePages() < RESERVED_PAGES / 4 || this.#fill() > MOST_FILL;
+  }
+
+  #putUses(
+    changed: ReadonlyMap<string, ImageUse>,
+    removed: readonly string[],
+    marker: JournalMarker | null,
+  ): void {
+    const put = this.#statement("INSERT OR REPLACE INTO image_use (id, use) VALUES (?, ?)");
+    for (const [id, use] of changed) put.run(id, JSON.stringify(use));
+    const drop = this.#statement("DELETE FROM image_use WHERE id = ?");
+    for (const id of removed) drop.run(id);
+    if (marker === null) return;
+    this.#statement("INSERT OR REPLACE INTO meta (key, value) VALUES ('journal', ?)").run(
+      JSON.stringify(marker),
+    );
+  }
+
+  #putDocuments(documents: ReadonlyMap<string, unknown>): void {
+    for (const [name, value] of documents) this.#records.putDocument(name, value);
+  }
+
+  /** Once a minute: adds up what came in, and deletes what is too old. Gives how many readings weren't kept. */
+  #tidy(nowMs: number): number {
+    if (Math.abs(nowMs - this.#tidiedMs) < TIDY_EVERY_MS) return 0;
+    const dropped = this.#records.absorb() + this.#lateDrops;
+    this.#lateDrops = 0;
+    // A bounded step; when there is more, the next one follows with the next readings.
+    this.#tidiedMs = this.#records.trim(nowMs, this.#fill()) ? -Infinity : nowMs;
+    return dropped;
+  }
+
+  /** What is too old makes room also where nothing new can be kept; if even that can't be written, later. */
+  #trimWhenTight(nowMs: number): void {
+    if (Math.abs(nowMs - this.#tidiedMs) < TIDY_EVERY_MS) return;
+    try {
+      this.#inTransaction(() => this.#tidy(nowMs));
+    } catch (error) {
+      if (toStateError(error, this.#path).code !== "full") throw error;
+    }
   }
 
   #check(): void {
@@ -249,12 +345,15 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
     });
   }
 
-  #inTransaction(run: () => void): void {
+  #inTransaction<T>(run: () => T): T {
     this.#db.exec("BEGIN IMMEDIATE");
     try {
-      run();
+      const result = run();
       this.#db.exec("COMMIT");
+      return result;
     } catch (error) {
+      this.#records.forget();
+      this.#tidiedMs = -Infinity;
       try {
         this.#db.exec("ROLLBACK");
       } catch {
@@ -298,9 +397,4 @@ function closeDatabase(db: Database.Database): void {
     // A file that can't be read has no lock to let go of.
   }
   db.close();
-}
-
-function toEntry(row: Readonly<Record<string, unknown>>): LedgerEntry {
-  const entry = JSON.parse(String(row["entry"])) as Omit<LedgerEntry, "sequence">;
-  return { ...entry, sequence: Number(row["sequence"]) };
 }

@@ -15,6 +15,7 @@ export class FakeDockerPool extends FakePool implements DockerPool {
     apply: () => Promise.reject(new PoolError("notFound", "no engine answers")),
     undo: () => Promise.reject(new PoolError("notFound", "no engine answers")),
     history: () => ({ records: [], nextBeforeSequence: null, durable: false }),
+    close: () => Promise.resolve(),
   };
   onUsage: () => Promise<DockerTierUsage> = () =>
     Promise.reject(new PoolError("unreachable", "no engine answers"));

@@ -6,6 +6,6 @@ describeServerCommand({
   name: "runtime/list",
   create: (client) => new RuntimeListServerCommand(client),
   params: {},
-  reply: {"ready":true,"modules":[{"name":"text","priority":1,"state":"waiting","essential":true,"commandPrefixes":["text"],"tickMs":1,"sinceMs":1,"lastError":"text"}]},
-  result: {"success":true,"ready":true,"modules":[{"name":"text","priority":1,"state":"waiting","essential":true,"commandPrefixes":["text"],"tickMs":1,"sinceMs":1,"lastError":"text"}]},
+  reply: {"ready":true,"modules":[{"name":"text","priority":1,"state":"waiting","essential":true,"commandPrefixes":["text"],"tickMs":1,"sinceMs":1,"lastError":"text"}],"state":{"durable":true,"problem":"text","sizeBytes":1,"droppedReadings":1,"notes":["text"]},"unhandledRejections":1},
+  result: {"success":true,"ready":true,"modules":[{"name":"text","priority":1,"state":"waiting","essential":true,"commandPrefixes":["text"],"tickMs":1,"sinceMs":1,"lastError":"text"}],"state":{"durable":true,"problem":"text","sizeBytes":1,"droppedReadings":1,"notes":["text"]},"unhandledRejections":1},
 });

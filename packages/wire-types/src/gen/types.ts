@@ -93,6 +93,8 @@ export type { RuntimeModule } from "./system/RuntimeModule";
 export { decodeRuntimeModule, runtimeModuleSchema } from "./validators/RuntimeModule";
 export type { RuntimeModuleMetrics } from "./system/RuntimeModuleMetrics";
 export { decodeRuntimeModuleMetrics, runtimeModuleMetricsSchema } from "./validators/RuntimeModuleMetrics";
+export type { RuntimeState } from "./system/RuntimeState";
+export { decodeRuntimeState, runtimeStateSchema } from "./validators/RuntimeState";
 export type { SystemResources } from "./system/SystemResources";
 export { decodeSystemResources, systemResourcesSchema } from "./validators/SystemResources";
 export type { TopProcesses } from "./system/TopProcesses";

@@ -80,6 +80,7 @@ class StatsPool extends FakePool implements DockerPool {
     apply: () => fail("no evictions here"),
     undo: () => fail("no evictions here"),
     history: () => ({ records: [], nextBeforeSequence: null, durable: false }),
+    close: () => Promise.resolve(),
   };
 
   constructor({ name, usedBytes, capacityBytes }: ReturnType<typeof poolFigures>) {

@@ -6,7 +6,9 @@ import { decodeGuarded } from "../../decode-guarded";
 import { decodeWith } from "../../decode-with";
 import { isObject, type Loose } from "../../guard";
 import type { RuntimeModule } from "../system/RuntimeModule";
+import type { RuntimeState } from "../system/RuntimeState";
 import { incomingRuntimeModule, isRuntimeModule } from "../validators/RuntimeModule";
+import { incomingRuntimeState, isRuntimeState } from "../validators/RuntimeState";
 
 /**
  * Parameters of `runtime/list`.
@@ -24,7 +26,15 @@ ready: boolean,
 /**
  * In the order in which they start.
  */
-modules: Array<RuntimeModule>, };
+modules: Array<RuntimeModule>, 
+/**
+ * How what outlives the core is kept; an older core leaves it out.
+ */
+state?: RuntimeState | undefined, 
+/**
+ * Promises that failed and that nobody waited for; an older core leaves it out.
+ */
+unhandledRejections?: number | undefined, };
 
 /**
  * What the server command of `runtime/list` gives.
@@ -41,17 +51,27 @@ ready: boolean,
 /**
  * In the order in which they start.
  */
-modules: Array<RuntimeModule>, };
+modules: Array<RuntimeModule>, 
+/**
+ * How what outlives the core is kept; an older core leaves it out.
+ */
+state?: RuntimeState | undefined, 
+/**
+ * Promises that failed and that nobody waited for; an older core leaves it out.
+ */
+unhandledRejections?: number | undefined, };
 
 const params = contractSchema<RuntimeListParams>()(z.object({}));
 
 const reply = contractSchema<RuntimeListReply>()(z.looseObject({
   "ready": z.boolean(),
   "modules": z.array(incomingRuntimeModule),
+  "state": incomingRuntimeState.optional(),
+  "unhandledRejections": z.number().optional(),
 }));
 
 function isReply(value: Loose): value is RuntimeListReply {
-  return isObject(value) && typeof value.ready === "boolean" && Array.isArray(value.modules) && value.modules.every((v0: Loose) => isRuntimeModule(v0));
+  return isObject(value) && typeof value.ready === "boolean" && Array.isArray(value.modules) && value.modules.every((v0: Loose) => isRuntimeModule(v0)) && (value.state === undefined || (isRuntimeState(value.state))) && (value.unhandledRejections === undefined || (Number.isFinite(value.unhandledRejections)));
 }
 
 /**

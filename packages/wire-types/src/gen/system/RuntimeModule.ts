@@ -12,7 +12,7 @@ name: string,
  */
 priority: number, 
 /**
- * `degraded` when its last tick failed, `failed` when it could not start.
+ * `degraded` when its last tick failed, a tick has run for long, or it says so; `failed` when it could not start.
  */
 state: "waiting" | "starting" | "ready" | "degraded" | "failed" | "stopped", 
 /**
