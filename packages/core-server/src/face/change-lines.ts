@@ -1,5 +1,6 @@
 import type { EvictedItem } from "@continuum/broker-core";
 import {
+  type AlertMessage,
   type BrokerSnapshot,
   formatBytes,
   formatPercent,
@@ -11,6 +12,7 @@ import type { CoreConfig } from "../config/core-config.js";
 import { formatDuration } from "../config/duration.js";
 import { CACHE_POOL_PREFIX } from "../cache-pools.js";
 import { CACHE_SWITCH_ON_HINT, SWITCH_ON_HINT } from "./banner.js";
+import { LineAllowance } from "./line-allowance.js";
 
 /** What an eviction came to, as far as a line tells it. */
 export interface ReliefReport {
@@ -23,32 +25,56 @@ export interface ReliefReport {
   readonly error: Error | null;
 }
 
+/** Which pool's eviction the core's own settings switch. */
+const DOCKER_POOL = "docker";
+
 /**
  * Turns what happens into lines for people: one when a tier comes, goes or changes its severity, one for each relief
- * that freed something, and one, not one a round, for a tier that stays hot and stuck.
+ * that freed something, one, not one a round, for a tier that stays hot and stuck, and the messages of its episode
+ * beyond the first. A tier that flaps has a few of each, then one an hour.
  */
 export class ChangeLines {
+  /** The severity that was told last, by tier. */
   readonly #severity = new Map<string, string>();
   readonly #stuck = new Map<string, string>();
+  /** Tiers whose relief was told since they were calm. */
+  readonly #told = new Set<string>();
+  readonly #changes: LineAllowance;
+  readonly #reliefs: LineAllowance;
 
   /** What a person must know to read the lines: whether anything may be deleted, and how old it must be. */
   constructor(
     private readonly config: Pick<CoreConfig, "evict" | "minAgeMs" | "cacheEvict" | "cacheMinAgeMs">,
-  ) {}
+    monotonicMs: () => number,
+  ) {
+    this.#changes = new LineAllowance(monotonicMs);
+    this.#reliefs = new LineAllowance(monotonicMs);
+  }
 
   /** The lines for a new state; the first one brings none: the core's first lines told it. */
   onState({ pools }: BrokerSnapshot): string[] {
     const lines: string[] = [];
+    const names = new Set(pools.map(({ name }) => name));
+    for (const name of this.#severity.keys()) if (!names.has(name)) this.#forget(name);
     for (const pool of pools) {
       const now = severityOf(pool);
       const before = this.#severity.get(pool.name);
-      this.#severity.set(pool.name, now);
+      if (before === undefined) this.#severity.set(pool.name, now);
       if (before === undefined || before === now) continue;
-      lines.push(changeLine(pool, before, now));
       // Calm again: what is stuck next time is news.
       if (now === "normal" || now === "warning") this.#stuck.delete(pool.name);
+      // What finds no room is told once there is some, if it is still so.
+      if (!this.#changes.take(pool.name)) continue;
+      this.#severity.set(pool.name, now);
+      lines.push(changeLine(pool, before, now));
     }
     return lines;
+  }
+
+  /** The line for a message; none for the first of an episode whose relief was told already. */
+  onMessage({ kind, alert, text }: AlertMessage): string[] {
+    if (kind === "resolved") this.#told.delete(alert.tierName);
+    return kind === "fired" && this.#told.has(alert.tierName) ? [] : [text];
   }
 
   /** The lines for a relief; none for one that is as stuck as the last. */
@@ -56,20 +82,34 @@ export class ChangeLines {
     const { tierName, tier, bytesFreed, actionTaken } = alert;
     if (bytesFreed > 0) {
       this.#stuck.delete(tierName);
+      if (!this.#take(tierName)) return [];
       const rest = shortfall === null ? [] : [`${tierName}: less was freed than wanted: ${shortfall}`];
       return [formatPressureAlert(alert), ...rest];
     }
     // The pressure moves a little all the time: only what a person would call a change counts.
     const key = `${tier} ${actionTaken} ${wouldDelete.length > 0} ${error !== null}`;
-    if (this.#stuck.get(tierName) === key) return [];
+    if (this.#stuck.get(tierName) === key || !this.#take(tierName)) return [];
     this.#stuck.set(tierName, key);
     if (!actionTaken) return [formatPressureAlert(alert)];
     const isCache = tierName.startsWith(CACHE_POOL_PREFIX);
-    const mode = isCache ? this.config.cacheEvict : this.config.evict;
+    // The pool of another process has no mode of the core's: it is asked.
+    const mode = isCache ? this.config.cacheEvict : tierName === DOCKER_POOL ? this.config.evict : "on";
     const isObserving = mode === "off" && error === null;
     const why = isObserving ? this.#observed(wouldDelete, isCache) : (shortfall ?? "nothing was freed");
     const hint = isObserving ? [isCache ? CACHE_SWITCH_ON_HINT : SWITCH_ON_HINT] : [];
     return [formatPressureAlert(alert), `hot and stuck: ${tierName}: ${why}`, ...hint];
+  }
+
+  #forget(tierName: string): void {
+    this.#severity.delete(tierName);
+    this.#stuck.delete(tierName);
+    this.#told.delete(tierName);
+  }
+
+  #take(tierName: string): boolean {
+    const isAllowed = this.#reliefs.take(tierName);
+    if (isAllowed) this.#told.add(tierName);
+    return isAllowed;
   }
 
   /** What eviction would have done if it were on. */
