@@ -145,7 +145,8 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
       load: () => keeper.documents("episodes"),
       put: (key, value) => keeper.put("episodes", key, value),
     },
-    biggestConsumer: (pool) => (pool === dockerPool.name ? dockerPool.largest() : null),
+    biggestConsumer: (name) =>
+      [dockerPool, ...cachePools].find((pool) => pool.name === name)?.largest() ?? null,
     goneAfterMs: (pool) => remotePools.goneAfterMs(pool),
   });
   const alertLog = log.child({ module: "alert-sinks" });

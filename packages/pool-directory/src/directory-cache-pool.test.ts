@@ -85,8 +85,10 @@ describe("a plain cache directory", () => {
     await mkdir(join(temp.path, "b"));
     await link(join(temp.path, "a/file"), join(temp.path, "b/same"));
     const { pool } = poolAt(temp.path, {});
+    expect(pool.largest()).toBeNull();
     const { usedBytes, reclaimableBytes } = await pool.read(never);
     expect(usedBytes).toBe(await allocated(temp.path));
+    expect(pool.largest()).toMatchObject({ name: expect.stringMatching(/^[ab]$/u) as string });
     // What both have goes with neither alone.
     const { choice } = await pool.status(never);
     for (const { entry, expectedBytes } of choice.chosen) {

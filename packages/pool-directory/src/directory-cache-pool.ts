@@ -126,6 +126,16 @@ export class DirectoryCachePool implements ResourcePool, AsyncDisposable {
     return entries.sort((a, b) => b.sizeBytes - a.sizeBytes);
   }
 
+  /** The largest entry of the last walk; null before the first, and where there is none. */
+  largest(): { readonly kind: string; readonly name: string; readonly sizeBytes: number } | null {
+    let largest: { readonly kind: string; readonly name: string; readonly sizeBytes: number } | null = null;
+    for (const { kind, key: name, bytes, parts } of this.#walk.last?.found.entries ?? []) {
+      const sizeBytes = parts.reduce((sum, part) => sum + part.bytes, bytes);
+      if (sizeBytes > (largest?.sizeBytes ?? 0)) largest = { kind, name, sizeBytes };
+    }
+    return largest;
+  }
+
   /** What the last walk found, and what would go and stay; walks first where none has ended. */
   async status(signal: AbortSignal): Promise<CacheStatus> {
     const last = this.#walk.last ?? (await this.#untilAborted(this.#walk.current(), signal));

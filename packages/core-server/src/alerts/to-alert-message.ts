@@ -5,6 +5,7 @@ import {
   formatBytes,
   formatPressureAlert,
 } from "@continuum/wire-types";
+import { CACHE_POOL_PREFIX } from "../cache-pools.js";
 import { formatDuration } from "../config/duration.js";
 
 /** What a message says beside the episode itself. */
@@ -55,10 +56,14 @@ function nextCommand(
   { freedBytes, isStuck }: AlertEpisode,
   { kind, isEvictionOn, pool }: AlertContext,
 ): string {
-  if (pool !== "docker") return "continuum status";
-  if (kind === "resolved") return freedBytes > 0 ? "continuum history" : "continuum status";
+  const hasFreed = freedBytes > 0 && (kind === "resolved" || !isStuck);
+  // The pool of another process has no ledger here.
+  const isOwn = pool === "docker" || pool.startsWith(CACHE_POOL_PREFIX);
+  if (pool !== "docker" || kind === "resolved") {
+    return hasFreed && isOwn ? "continuum history" : "continuum status";
+  }
   if (!isEvictionOn) return "continuum plan";
-  return freedBytes > 0 && !isStuck ? "continuum history" : "continuum usage";
+  return hasFreed ? "continuum history" : "continuum usage";
 }
 
 /** One line: the contract's text of the alert, then what is known beyond. */
@@ -90,5 +95,6 @@ function quote(text: string): string {
 
 /** A peer's text, without what could move a cursor or break a line. */
 function toPrintable(text: string): string {
-  return text.replace(/[\p{C}\u2028\u2029]/gu, "?").slice(0, MAX_NAME);
+  // Cut first: half of a character is no character.
+  return text.slice(0, MAX_NAME).replace(/[\p{C}\u2028\u2029]/gu, "?");
 }

@@ -93,6 +93,17 @@ describe("the alerts of a core", () => {
       { kind: "fired", alert: { actionTaken: false }, nextCommand: "continuum usage" },
     ]);
 
+    // Caches have a ledger; the pool of another process has none here.
+    const others = startAlerts(new Map(), new ManualClock());
+    for (const name of ["cache-hub", "kv"]) {
+      others.broker.register(new FakePool(name, { usedBytes: 97_000, capacityBytes: 100_000 }));
+    }
+    await others.tick();
+    expect(others.messages.map(({ nextCommand }) => nextCommand)).toEqual([
+      "continuum history",
+      "continuum status",
+    ]);
+
     const observing = startAlerts(new Map(), new ManualClock(), { isEvictionOn: false });
     observing.broker.register(new FakePool("docker", { usedBytes: 97_000, capacityBytes: 100_000 }));
     await observing.tick();
