@@ -68,9 +68,12 @@ describe("npm run conformance", () => {
     60_000,
   );
 
-  it("a core that isn't there fails every vector", async () => {
-    const { code, stdout } = await conformance("--url", "/nonexistent/core.sock", "requests/no JSON");
-    expect(stdout).toContain("ENOENT");
-    expect(code).toBe(1);
+  it("where nobody answers nothing is run, and it exits with 2", async () => {
+    const { code, stdout, stderr } = await conformance("--url", "unix:///nonexistent/core.sock");
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(
+      /^conformance: nobody answers at unix:\/\/\/nonexistent\/core\.sock: connect ENOENT [^\n]*\n$/u,
+    );
+    expect(code).toBe(2);
   }, 60_000);
 });

@@ -42,10 +42,15 @@ export class WireConnection implements AsyncDisposable {
     });
   }
 
-  /** Connects; rejects with what the system said. */
-  static async open(target: NetConnectOpts): Promise<WireConnection> {
+  /** Connects; rejects with what the system said, or with an AbortError when `signal` gives up on it. */
+  static async open(target: NetConnectOpts, signal?: AbortSignal): Promise<WireConnection> {
     const socket = connect({ ...target, allowHalfOpen: true });
-    await once(socket, "connect");
+    try {
+      await once(socket, "connect", { signal });
+    } catch (error) {
+      socket.on("error", () => undefined).destroy();
+      throw error;
+    }
     socket.setNoDelay(true);
     return new WireConnection(socket);
   }
