@@ -37,7 +37,10 @@ describe("toPoolPolicy", () => {
     [{ actAbove: Number.NaN }, "actAbove"],
     [{ target: 0.8 }, "target"],
     [{ target: -0.1 }, "target"],
+    [{ target: -1 }, "target"],
     [{ target: 0 }, "target"],
+    [{ stopBelow: -1 }, "stopBelow"],
+    [{ stopBelow: 0.5 }, "stopBelow"],
     [{ target: 0.9, actAbove: 0.9 }, "target"],
     [{ floor: 2 }, "floor"],
   ])("refuses %j", (given, field) => {

@@ -34,7 +34,8 @@ export class PolicyError extends RangeError {
 export function toPoolPolicy(given: Partial<PoolPolicy> = {}): PoolPolicy {
   const completed = { ...DEFAULT_POOL_POLICY, ...given };
   const policy = { ...completed, stopBelow: given.stopBelow ?? (completed.actAbove + completed.target) / 2 };
-  for (const field of ["actAbove", "stopBelow", "target", "floor"] as const) {
+  // What is given before what follows from it, so that the field to change is the one that is named.
+  for (const field of ["actAbove", "target", "floor", "stopBelow"] as const) {
     const value = policy[field];
     if (!Number.isFinite(value) || value < 0 || value > 1) {
       throw new PolicyError(field, `${field} must be a ratio from 0 to 1, not ${value}`);
