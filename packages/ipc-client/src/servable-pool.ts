@@ -19,7 +19,7 @@ export interface ServedReading {
 
 /** A pool that a core can be asked to relieve. Every `ResourcePool` of `@continuum/broker-core` is one. */
 export interface ServablePool {
-  /** 1 to 64 of a-z, 0-9, dot, dash, underscore. */
+  /** 1 to 64 of a-z, 0-9, dot, dash, underscore, the first a letter or digit. */
   readonly name: string;
   read(signal: AbortSignal): Promise<ServedReading>;
   /** Frees at least `wantBytes` if it can, least valuable first; gives what it freed, and why it was less. */

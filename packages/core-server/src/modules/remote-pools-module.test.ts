@@ -1,4 +1,4 @@
-import { PressureBroker, type ReliefOutcome } from "@continuum/broker-core";
+import { type PoolPolicy, PressureBroker, type ReliefOutcome } from "@continuum/broker-core";
 import { ManualClock } from "@continuum/broker-core/testing";
 import type { CommandParams, CommandResult, PoolEvictRequest } from "@continuum/wire-types";
 import { describe, expect, it } from "vitest";
@@ -53,8 +53,12 @@ class Rig {
     policy: { cooldownMs: 0 },
     onError: (error) => this.errors.push(String(error)),
   });
-  readonly module = createRemotePoolsModule({ broker: this.broker, clock: this.clock, policy: {} });
+  readonly module;
   #connections = 0;
+
+  constructor(policy: Partial<PoolPolicy> = {}) {
+    this.module = createRemotePoolsModule({ broker: this.broker, clock: this.clock, policy });
+  }
 
   connect(): FakeConnection {
     return new FakeConnection((this.#connections += 1));
@@ -126,11 +130,14 @@ describe("registering a pool of another process", () => {
     expect(rig.broker.pools()).toHaveLength(1);
   });
 
-  it.each(["", "KV", "a b", "a/b", "ä", "a\n", "\u0000", "0".repeat(65)])("refuses the name %j", (name) => {
-    const rig = new Rig();
-    expect(refusal(() => rig.register(rig.connect(), { name }))).toMatchObject({ path: "name" });
-    expect(rig.broker.pools()).toEqual([]);
-  });
+  it.each(["", "KV", "a b", "a/b", "ä", "a\n", "\u0000", "0".repeat(65), "..", ".kv", "-kv", "__proto__"])(
+    "refuses the name %j",
+    (name) => {
+      const rig = new Rig();
+      expect(refusal(() => rig.register(rig.connect(), { name }))).toMatchObject({ path: "name" });
+      expect(rig.broker.pools()).toEqual([]);
+    },
+  );
 
   it.each([
     ["reportEveryMs", 99],
@@ -157,6 +164,17 @@ describe("registering a pool of another process", () => {
       path,
     });
     expect(rig.broker.pools()).toEqual([pool]);
+  });
+
+  it.each([
+    [{ target: -1 }, {}, "target", -1],
+    [{ actAbove: 0.5 }, {}, "actAbove", 0.5],
+    [{ floor: 0.2, actAbove: 0.5 }, {}, "actAbove", 0.5],
+    [{ target: 0.75 }, { stopBelow: 0.7 }, "target", 0.75],
+    [{ actAbove: 0.65 }, { stopBelow: 0.7 }, "actAbove", 0.65],
+  ])("refuses %j where the core's own are %j by a field that was given: %s", (given, policy, path, got) => {
+    const rig = new Rig(policy);
+    expect(refusal(() => rig.register(rig.connect(), given))).toMatchObject({ path, got: `${got}` });
   });
 
   it.each([

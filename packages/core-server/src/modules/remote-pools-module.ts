@@ -17,7 +17,7 @@ type Commands = "system/pool-register" | "system/pool-report" | "system/pool-unr
 /** Pools of one connection, and of all. */
 const MAX_PER_CONNECTION = 64;
 const MAX_POOLS = 1_024;
-const NAME = /^[a-z0-9._-]{1,64}$/u;
+const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/u;
 const MIN_REPORT_MS = 100;
 const MAX_REPORT_MS = 600_000;
 /** How often silent pools are looked for, in ms. */
@@ -71,7 +71,12 @@ export function createRemotePoolsModule({
     const command = "system/pool-register";
     const { name, reportEveryMs } = params;
     if (!NAME.test(name))
-      throw invalidParam(command, "name", "1 to 64 of a-z, 0-9, dot, dash, underscore", name);
+      throw invalidParam(
+        command,
+        "name",
+        "1 to 64 of a-z, 0-9, dot, dash, underscore, the first a letter or digit",
+        name,
+      );
     requireWhole(command, "reportEveryMs", reportEveryMs, MIN_REPORT_MS, MAX_REPORT_MS);
     const first = toReport(command, params, null);
     const own = toPolicy(params, policy);
@@ -203,8 +208,16 @@ function toPolicy(
     return own;
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
-    throw invalidParam("system/pool-register", error.field, error.message, own[error.field] ?? "the core's");
+    const field = ownField(error.field, own);
+    throw invalidParam("system/pool-register", field, error.message, own[field] ?? "the core's");
   }
+}
+
+/** The field to blame: where a default of the core's is refused, what the caller gave doesn't go with it. */
+function ownField(refused: keyof PoolPolicy, own: Partial<PoolPolicy>): keyof PoolPolicy {
+  return (
+    [refused, "target" as const, "actAbove" as const].find((field) => own[field] !== undefined) ?? refused
+  );
 }
 
 function taken(name: string, whose: string): RequestError {

@@ -11,7 +11,7 @@ import { isObject, type Loose } from "../../guard";
  */
 export type SystemPoolRegisterParams = { 
 /**
- * The pool: 1 to 64 of a-z, 0-9, dot, dash, underscore.
+ * The pool: 1 to 64 of a-z, 0-9, dot, dash, underscore, the first a letter or digit.
  */
 name: string, 
 /**
