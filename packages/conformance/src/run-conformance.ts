@@ -51,7 +51,7 @@ async function requireAnswer(url: string, { connect, withinMs }: CoreTarget): Pr
     connection.endWrites();
   } catch (cause) {
     const isTimeout = cause instanceof Error && cause.name === "AbortError";
-    const reason = isTimeout ? `no connection within ${withinMs} ms` : String((cause as Error).message);
+    const reason = isTimeout ? `no connection within ${withinMs} ms` : (cause as Error).message;
     throw new Error(`nobody answers at ${url}: ${reason}`, { cause });
   }
 }

@@ -38,7 +38,7 @@ export class Router {
    */
   dispatch(command: string, params: Readonly<Record<string, unknown>>, context: RequestContext): unknown {
     const { access } = context.connection;
-    if (access === "none") requireOpen(command);
+    if (access === "none") requireOpen(command, context.connection.hasWrongToken);
     if (command === "session/authenticate") {
       return this.session[command](decodeParams(command, params), context);
     }
@@ -63,13 +63,17 @@ export class Router {
   }
 }
 
-function requireOpen(command: string): void {
+function requireOpen(command: string, hasWrongToken: boolean): void {
   if (OPEN_COMMANDS.has(command)) return;
   const name = shorten(command);
+  // Clients send the request behind the token, without waiting for what is said of that.
+  const what = hasWrongToken
+    ? "the token that was presented is wrong: this connection still owes the core's"
+    : "this connection owes a token: present the core's first, with session/authenticate";
   const how =
-    "present the core's token first, with session/authenticate; clients of this project take it from the option token, " +
-    "CONTINUUM_TOKEN, CONTINUUM_TOKEN_FILE or the file named in the core's first lines";
-  throw new RequestError(`${name}: this connection owes a token: ${how}`, {
+    "clients of this project take it from the option token, CONTINUUM_TOKEN, the file CONTINUUM_TOKEN_FILE, or the one that " +
+    "a core of this user made; the core's first lines say which it is";
+  throw new RequestError(`${name}: ${what}; ${how}`, {
     kind: "accessDenied",
     command: name,
     accessLevel: Object.hasOwn(COMMANDS, command) ? COMMANDS[command as CommandName].accessLevel : "public",

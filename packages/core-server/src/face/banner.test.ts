@@ -36,6 +36,21 @@ describe("the first lines", () => {
     ]);
   });
 
+  it.each([
+    [{}, {}, "/home/x/token", "in /home/x/token, where clients of this user find it"],
+    [{ tokenFile: "/t" }, {}, "/t", "in /t; clients need CONTINUUM_TOKEN_FILE=/t"],
+    [{}, { CONTINUUM_TOKEN_FILE: "/t" }, "/t", "in /t; clients need CONTINUUM_TOKEN_FILE=/t"],
+    [
+      {},
+      { CONTINUUM_TOKEN: "correct-horse-battery" },
+      null,
+      "the one in CONTINUUM_TOKEN; clients need the same CONTINUUM_TOKEN, or CONTINUUM_TOKEN_FILE=PATH of a file with it",
+    ],
+  ])("say of a token by %j and %j how clients come by it", (flags, env, tokenPath, where) => {
+    const config = resolveConfig({ ...flags, socket: "tcp://127.0.0.1:0" }, env);
+    expect(bannerLines({ ...facts, tokenPath, config })[1]).toBe(`a token is owed: ${where}`);
+  });
+
   it("name each cache, its budget and what may be deleted from it", () => {
     const caches = "models=/srv/hub@200GB,pip=/srv/pip";
     const config = resolveConfig({ evict: "standard", caches, cacheEvict: "on" }, {});

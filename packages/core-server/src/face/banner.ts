@@ -9,6 +9,7 @@ import { CACHE_POOL_PREFIX } from "../cache-pools.js";
 import type { CoreConfig } from "../config/core-config.js";
 import { formatDuration } from "../config/duration.js";
 import { formatEndpoint, isLocal } from "../ipc/endpoint.js";
+import type { TokenSource } from "../ipc/token-file.js";
 
 /** What the first lines tell. */
 export interface BannerFacts {
@@ -42,17 +43,22 @@ function accessLines({ config, tokenPath }: BannerFacts): string[] {
   const { endpoint, readEndpoint } = config;
   const lines: string[] = [];
   if (endpoint.kind === "tcp") {
-    const where =
-      tokenPath === null
-        ? "the one in CONTINUUM_TOKEN"
-        : `in ${tokenPath}, where clients of this user find it`;
-    lines.push(`a token is owed: ${where}`);
+    lines.push(`a token is owed: ${tokenPlace(config.token.kind, tokenPath)}`);
     if (!isLocal(endpoint)) lines.push(`warning: ${BEYOND_LOCAL_WARNING}`);
   }
   if (readEndpoint !== null) {
     lines.push(`read-only for whoever may open it: ${formatEndpoint(readEndpoint)}`);
   }
   return lines;
+}
+
+/** Where the token is, and what clients must be told that don't look there. */
+function tokenPlace(kind: TokenSource["kind"], path: string | null): string {
+  if (kind === "given" || path === null) {
+    return "the one in CONTINUUM_TOKEN; clients need the same CONTINUUM_TOKEN, or CONTINUUM_TOKEN_FILE=PATH of a file with it";
+  }
+  if (kind === "own") return `in ${path}, where clients of this user find it`;
+  return `in ${path}; clients need CONTINUUM_TOKEN_FILE=${path}`;
 }
 
 /** Said where other machines can reach the core. */

@@ -69,7 +69,7 @@ describe("a connection over TCP", () => {
       if (name === "health-check") expect(reply).toMatchObject({ success: true });
       else {
         expect(reply.errorDetail).toMatchObject({ kind: "accessDenied", command: name });
-        expect(reply.error).toContain("CONTINUUM_TOKEN");
+        expect(reply.error).toMatch(/this connection owes a token: present .*CONTINUUM_TOKEN/u);
       }
     }
     publish();
@@ -92,6 +92,26 @@ describe("a connection over TCP", () => {
     const token = (await readFile(join(test.home, "token"), "utf8")).trim();
     const client = await test.connect();
     expect(await client.call("session/authenticate", 1, { token })).toMatchObject({ success: true });
+  });
+
+  it("is told of a request sent behind a wrong token that the token was wrong, of one behind the right one nothing", async () => {
+    const clock = new ManualClock();
+    await using test = await startTestCore({ env: { ...TCP, CONTINUUM_TOKEN: TOKEN }, clock });
+    const client = await test.connect();
+    client.request("session/authenticate", 1, { token: "not-the-token-at-all" });
+    const early = await client.call("runtime/ipc", 2);
+    expect(early).toMatchObject({
+      requestId: 2,
+      errorDetail: { kind: "accessDenied", command: "runtime/ipc" },
+    });
+    expect(early.error).toMatch(
+      /^runtime\/ipc: the token that was presented is wrong: .*CONTINUUM_TOKEN_FILE/u,
+    );
+    await clock.advance(DEFAULT_IPC_LIMITS.wrongTokenDelayMs);
+    expect(await client.next()).toMatchObject({ requestId: 1, success: false });
+    expect((await client.call("runtime/ipc", 3)).error).toContain("the token that was presented is wrong");
+    expect(await client.call("session/authenticate", 4, { token: TOKEN })).toMatchObject({ success: true });
+    expect(await client.call("runtime/ipc", 5)).toMatchObject({ success: true });
   });
 
   it("is answered late for a wrong token, one at a time, and closed after a few; the others go on; nothing is logged of it", async () => {

@@ -129,6 +129,10 @@ export class IpcConnection implements Requester, TurnTaker {
     return this.#session.access;
   }
 
+  get hasWrongToken(): boolean {
+    return this.#session.hasWrongToken;
+  }
+
   authenticate(token: string): AccessLevel | Promise<AccessLevel> {
     return this.#session.authenticate(token);
   }

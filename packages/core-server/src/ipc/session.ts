@@ -7,13 +7,15 @@ import type { TokenCheck } from "./token-check.js";
 /** What one connection may ask for, and how it comes to that. */
 export interface Session {
   readonly access: GrantedAccess;
+  /** Whether a wrong token was presented. */
+  readonly hasWrongToken: boolean;
   /** The access from now on. Throws or rejects with a RequestError `accessDenied` for a wrong token. */
   authenticate(token: string): AccessLevel | Promise<AccessLevel>;
 }
 
 /** A session of a socket whose own rights decide who may open it: a token changes nothing. */
 export function openSession(access: AccessLevel): Session {
-  return { access, authenticate: () => access };
+  return { access, hasWrongToken: false, authenticate: () => access };
 }
 
 /** What a session that owes a token needs of its server. */
@@ -46,6 +48,10 @@ export class TokenSession implements Session {
 
   get access(): GrantedAccess {
     return this.#access;
+  }
+
+  get hasWrongToken(): boolean {
+    return this.#wrongTokens > 0;
   }
 
   authenticate(token: string): AccessLevel | Promise<AccessLevel> {

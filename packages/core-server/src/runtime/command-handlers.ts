@@ -14,6 +14,8 @@ export interface RequestConnection {
   readonly id: number;
   /** The most that may be asked over it: who may open the socket decides, or a token. */
   readonly access: GrantedAccess;
+  /** Whether a token was presented over it that isn't the core's. */
+  readonly hasWrongToken: boolean;
   /** Presents a token; gives the access from now on. Throws or rejects with a RequestError for a wrong one. */
   authenticate(token: string): AccessLevel | Promise<AccessLevel>;
   /** Everything that the connection is subscribed to now, sorted. */
