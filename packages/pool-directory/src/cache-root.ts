@@ -1,10 +1,15 @@
 import { PoolError } from "@continuum/broker-core";
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
-import { isAbsolute } from "node:path";
+import { isAbsolute, join } from "node:path";
 import type { CacheLayout } from "./cache-scan.js";
 import { systemCode } from "./file-error.js";
 import { REPOSITORY_NAME } from "./scan-hub.js";
+
+/** `version.txt`, and diffusers' `version_diffusers_cache.txt`. */
+const VERSION_NAME = /^version(?:_\w+)?\.txt$/u;
+/** Where huggingface_hub keeps what it logs in with. */
+const TOKEN_NAMES = new Set(["token", "stored_tokens"]);
 
 /** A directory that can't be a cache's root; the message says why, in one line. */
 export class CacheRootError extends Error {
@@ -33,14 +38,50 @@ export function resolveCacheRoot(path: string, home: string = homedir()): string
   if (`${realOrSame(home)}/`.startsWith(`${root}/`)) {
     throw new CacheRootError(`${path} is a home directory or above one, not a cache`);
   }
+  refuseHubHome(root);
   return root;
 }
 
-/** The layout that a root's children show: the hub's where there are repositories or its `version.txt`. */
+/**
+ * Throws a CacheRootError for a directory such as ~/.cache/huggingface, where the hub's cache stands beside tokens and
+ * other caches: each of them would be an entry like any other. Asked before each walk, too, since a hub may come later.
+ */
+export function refuseHubHome(root: string): void {
+  const names = namesIn(root);
+  if (isHub(names)) return;
+  const hub = join(root, "hub");
+  // Also by a link: the tokens beside it are here.
+  if (names.includes("hub") && isHub(namesIn(hub))) {
+    throw new CacheRootError(`${root} holds a hub's cache beside other things: give ${hub}`);
+  }
+  const token = names.find((name) => TOKEN_NAMES.has(name));
+  if (token !== undefined) {
+    throw new CacheRootError(
+      `${root} holds access tokens (${token}): give the cache below it, such as ${hub}`,
+    );
+  }
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (systemCode(error) === null) throw error;
+    // Nothing can be said of what isn't there or can't be read; the walk reports it.
+    return [];
+  }
+}
+
+/** Also one without a repository left: its locks are no entries, a download may be about to take one. */
+function isHub(names: readonly string[]): boolean {
+  if (names.some((name) => REPOSITORY_NAME.test(name) || VERSION_NAME.test(name))) return true;
+  return names.includes(".locks") && names.every((name) => name.startsWith(".") || name === "CACHEDIR.TAG");
+}
+
+/** The layout that a root's children show: the hub's where there are repositories, its `version.txt` or only its locks. */
 export function detectLayout(root: string): CacheLayout {
   try {
-    const isHub = readdirSync(root).some((name) => REPOSITORY_NAME.test(name) || name === "version.txt");
-    return isHub ? "huggingface" : "directory";
+    return isHub(readdirSync(root)) ? "huggingface" : "directory";
   } catch (error) {
     const code = systemCode(error);
     if (code === null) throw error;

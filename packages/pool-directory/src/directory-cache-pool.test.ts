@@ -30,6 +30,8 @@ import {
 
 const never = new AbortController().signal;
 const KIB = 1024;
+/** A walk that a reading began ends in the background, however busy the machine is. */
+const WALKED = { timeout: 10_000, interval: 5 };
 
 describePoolContract("DirectoryCachePool", { describe, it, expect }, async () => {
   const temp = await tempDirectory();
@@ -293,13 +295,11 @@ describe("a plain cache directory", () => {
     expect(await pool.read(never)).toMatchObject({ detected: true, stale: false });
     await rename(root, join(temp.path, "away"));
     await clock.advance(60_000);
-    await pool.read(never);
     await pool.entries(never);
-    expect(await settled(pool)).toMatchObject({ detected: false, capacityBytes: 0 });
+    await expect.poll(() => pool.read(never), WALKED).toMatchObject({ detected: false, capacityBytes: 0 });
     await rename(join(temp.path, "away"), root);
     await clock.advance(60_000);
-    await pool.read(never);
-    expect(await settled(pool)).toMatchObject({ detected: true });
+    await expect.poll(() => pool.read(never), WALKED).toMatchObject({ detected: true });
     await pool.close();
   });
 });
@@ -317,6 +317,47 @@ describe("what can be a cache's root", () => {
       new DirectoryCachePool({ name: "c", root, maxBytes: 1, evict: "off", minAgeMs: 0 });
     expect(make).toThrow(CacheRootError);
     expect(make).toThrow(message);
+  });
+});
+
+describe("the home of the hub's cache, which has tokens and other caches beside it", () => {
+  it("is refused, also where the hub is a link, and the hub in it is not", async () => {
+    await using temp = await tempDirectory();
+    const home = join(temp.path, "huggingface");
+    const elsewhere = join(temp.path, "disk");
+    await addRevision(elsewhere, "models--a--b", "aaa", { data: ["b1", 4, 40] });
+    await makeFile(home, "xet/log", 40, 400);
+    await symlink(elsewhere, join(home, "hub"));
+    expect(() => poolAt(home, {})).toThrow(`give ${join(home, "hub")}`);
+    await rm(join(home, "hub"));
+    await rename(elsewhere, join(home, "hub"));
+    expect(() => poolAt(home, {})).toThrow(CacheRootError);
+    expect(() => poolAt(home, {})).toThrow(`give ${join(home, "hub")}`);
+    await poolAt(join(home, "hub"), {}).pool.close();
+  });
+
+  it.each(["token", "stored_tokens"])("is refused for its %s, before there is a hub", async (name) => {
+    await using temp = await tempDirectory();
+    await makeFile(temp.path, name, 40, 400);
+    expect(() => poolAt(temp.path, {})).toThrow(`holds access tokens (${name})`);
+  });
+
+  it("loses nothing when it became one while it was watched", async () => {
+    await using temp = await tempDirectory();
+    await makeFile(temp.path, "old/data", 20 * KIB, 30);
+    const { pool, clock } = poolAt(temp.path, {});
+    expect(await pool.read(never)).toMatchObject({ detected: true });
+    await makeFile(temp.path, "token", 40, 400);
+    await addRevision(join(temp.path, "hub"), "models--a--b", "aaa", { data: ["b1", 4, 40] });
+    await clock.advance(60_000);
+    await expect(pool.evict({ wantBytes: 2 ** 30, signal: never })).rejects.toMatchObject({
+      code: "denied",
+      message: expect.stringContaining("beside other things") as string,
+    });
+    expect(await exists(join(temp.path, "token"))).toBe(true);
+    expect(await exists(join(temp.path, "hub/models--a--b/snapshots/aaa/data"))).toBe(true);
+    expect(await exists(join(temp.path, "old/data"))).toBe(true);
+    await pool.close();
   });
 });
 
@@ -473,13 +514,6 @@ describe("a cache of the Hugging Face hub", () => {
     await pool.close();
   });
 });
-
-async function settled(pool: DirectoryCachePool): ReturnType<DirectoryCachePool["read"]> {
-  // The walk that the reading before began has ended when this one has.
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  for (let i = 0; i < 200; i++) await new Promise((resolve) => setImmediate(resolve));
-  return pool.read(never);
-}
 
 async function openElsewhere(path: string): Promise<{ pid: number } & AsyncDisposable> {
   return program(

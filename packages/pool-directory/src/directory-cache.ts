@@ -2,7 +2,7 @@ import { PoolError } from "@continuum/broker-core";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CacheEntry } from "./cache-entry.js";
-import { detectLayout } from "./cache-root.js";
+import { CacheRootError, detectLayout, refuseHubHome } from "./cache-root.js";
 import type { CacheLayout, CacheScan, ScanOptions } from "./cache-scan.js";
 import { systemCode, toPoolError } from "./file-error.js";
 import type { FilesInUse, FindFilesInUse } from "./files-in-use.js";
@@ -37,6 +37,7 @@ export class DirectoryCache {
     try {
       const stats = await statIfThere(this.root);
       if (stats?.isDirectory() !== true) throw new PoolError("notFound", `${this.root} isn't there`);
+      refuseHubHome(this.root);
       const layout = this.layout ?? detectLayout(this.root);
       const mounts = await readMounts();
       const scan = await this.#scan(layout, { device: stats.dev, signal });
@@ -44,6 +45,7 @@ export class DirectoryCache {
       const accessTimes = mountOf(mounts, this.root)?.accessTimes ?? "unknown";
       return { ...scan, entries, layout, device: stats.dev, inode: stats.ino, accessTimes };
     } catch (error) {
+      if (error instanceof CacheRootError) throw new PoolError("denied", error.message, { cause: error });
       throw toPoolError(error, `walking ${this.root}`);
     }
   }
@@ -102,7 +104,9 @@ export class DirectoryCache {
     for (const repository of repositories) {
       try {
         await using directory = await root.descend(repository);
-        for (const name of ["snapshots", "blobs", "refs", ".no_exist"]) await directory.removeIfEmpty(name);
+        for (const name of ["blobs", "refs", ".no_exist", "trees"]) await directory.prune(name);
+        // huggingface_hub takes a repository without it for a damaged one: it goes last.
+        if ((await directory.names()).join() === "snapshots") await directory.prune("snapshots");
       } catch (error) {
         if (systemCode(error) === null) throw error;
       }

@@ -137,6 +137,21 @@ export class SafeDirectory implements AsyncDisposable {
     }
   }
 
+  /** Deletes a child if nothing but empty directories is below it, and those of them that are empty if not. */
+  async prune(name: string): Promise<void> {
+    try {
+      const path = this.at(name);
+      if (!(await lstat(path)).isDirectory()) return;
+      {
+        await using below = await SafeDirectory.open(path);
+        for (const child of await below.names()) await below.prune(child);
+      }
+      await rmdir(path);
+    } catch (error) {
+      if (systemCode(error) === null) throw error;
+    }
+  }
+
   async close(): Promise<void> {
     await this.handle.close();
   }

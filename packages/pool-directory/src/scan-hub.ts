@@ -145,13 +145,16 @@ class RepositoryScan {
     const blobs = [...used.values()];
     const openBlob = blobs.find(({ inode }) => this.options.openInodes?.has(inode));
     const isKept = (await statIfThere(this.#path(`${key}/${KEEP_FILE}`))) !== null;
-    const absent = `${this.name}/.no_exist/${revision}`;
-    const hasAbsent = (await statIfThere(this.#path(absent))) !== null;
+    // What huggingface_hub remembers of it beside: files that it hasn't got, and the listing of those that it has.
+    const notes: string[] = [];
+    for (const path of [`${this.name}/.no_exist/${revision}`, `${this.name}/trees/${revision}.json`]) {
+      if ((await statIfThere(this.#path(path))) !== null) notes.push(path);
+    }
     return {
       key,
       kind: "revision",
       // Names first, so that nobody finds half of it: refs, then the revision, then its blobs.
-      paths: [...(this.#refs.get(revision) ?? []), ...(hasAbsent ? [absent] : []), key],
+      paths: [...(this.#refs.get(revision) ?? []), ...notes, key],
       parts: blobs.map(({ path, bytes }) => ({ path, bytes })),
       missingParts,
       bytes: figures.bytes,
