@@ -60,3 +60,13 @@ export function toFailure(requestId: number | null, error: string, errorDetail: 
     ? { success: false, error, errorDetail }
     : { success: false, error, requestId, errorDetail };
 }
+
+/** A refusal of what can't be understood; with the id of the request, where that is known. */
+export function badRequest(requestId: number | null, reason: string): Outgoing {
+  return toFailure(requestId, `bad request: ${reason}`, { kind: "badRequest", reason });
+}
+
+/** A refusal of what there is no room for. */
+export function overloaded(requestId: number | null, reason: string): Outgoing {
+  return toFailure(requestId, `overloaded: ${reason}`, { kind: "overloaded", reason });
+}

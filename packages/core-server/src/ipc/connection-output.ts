@@ -1,0 +1,201 @@
+import type { Socket } from "node:net";
+import type { Logger } from "pino";
+import { AttachedReply } from "../runtime/attached-reply.js";
+import { FrameBatch } from "./frame-batch.js";
+import type { IpcLimits } from "./ipc-limits.js";
+import type { IpcLoad } from "./ipc-load.js";
+import { toReplyError } from "./reply-error.js";
+import type { RequestSpin } from "./request-spin.js";
+import {
+  encodeAttachmentHead,
+  encodeSuccess,
+  type Outgoing,
+  toFailure,
+  toSuccess,
+} from "./response-encoder.js";
+
+/** What the output of a connection needs of its server. */
+export interface OutputHost {
+  readonly limits: Pick<IpcLimits, "maxEventBytes" | "maxOutputBytes" | "pauseOutputBytes">;
+  readonly log: Logger;
+  readonly load: Pick<IpcLoad, "isTooMuch" | "droppedConnections">;
+  readonly spin: Pick<RequestSpin, "begin"> | null;
+}
+
+/** Whose output it is: told of what follows from a peer that doesn't read. */
+export interface OutputOwner {
+  readonly id: number;
+  /** Unread output is over its bound: nothing is to be served until the peer has read. */
+  onOutputPaused(): void;
+  /** The socket holds as much as is followed. */
+  onOutputHeld(): void;
+  /** An event isn't sent, because so many bytes of those before it are unread. */
+  onEventsUnread(unreadBytes: number): void;
+}
+
+/** Whom an answer is for. */
+interface Answered {
+  readonly command: string;
+  readonly requestId: number | null;
+}
+
+/**
+ * Replies of one turn leave in about so many writes: in one, the peer would have nothing to do meanwhile; in more,
+ * system calls cost more than that.
+ */
+const WRITES_PER_BATCH = 4;
+/** Fewer replies than this aren't worth a write of their own. */
+const MIN_BATCH_FRAMES = 8;
+/** So much is written at once, in bytes. */
+const MAX_BATCH_BYTES = 256 * 1024;
+
+/** What a connection writes: replies in few writes a turn, events at once, and never without a bound on what is unread. */
+export class ConnectionOutput {
+  /** Replies that aren't written yet; they are at the end of the turn. */
+  readonly #batch = new FrameBatch();
+  #batchFrames = MIN_BATCH_FRAMES;
+  #isFlushDue = false;
+  #isPaused = false;
+  #isFinished = false;
+  /** At least as much as the unread output that is events. */
+  #eventBytes = 0;
+  /** Unread output that is attachments: whoever gave them holds them anyway. */
+  #attachedBytes = 0;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly host: OutputHost,
+    private readonly owner: OutputOwner,
+  ) {}
+
+  /** Unread output is over its bound: nothing is served until the peer has read. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Unread bytes in the core's memory. Less than the socket's own mark isn't followed: nothing says when it was read. */
+  get heldBytes(): number {
+    const { writableLength, writableHighWaterMark } = this.socket;
+    return writableLength >= writableHighWaterMark ? writableLength - this.#attachedBytes : 0;
+  }
+
+  /** So many requests came at once: their replies leave in a few writes. */
+  expect(requests: number): void {
+    this.#batchFrames = Math.max(MIN_BATCH_FRAMES, Math.ceil(requests / WRITES_PER_BATCH));
+  }
+
+  /** Puts a frame to those of this turn. */
+  send(message: Outgoing): void {
+    this.#sendText(JSON.stringify(message));
+  }
+
+  /** Answers a request with its result. */
+  answer({ requestId, command }: Answered, result: unknown): void {
+    try {
+      if (result instanceof AttachedReply) this.#sendAttached(requestId, result);
+      else this.#sendText(encodeSuccess(requestId, result));
+    } catch (error) {
+      const { text, detail } = toReplyError(error, command);
+      this.host.log.error({ err: error, command }, "a reply can't be encoded");
+      this.send(toFailure(requestId, text, detail));
+    }
+  }
+
+  /** Answers a request with what its handler threw. */
+  answerFailure({ requestId, command }: Answered, error: unknown): void {
+    const { text, detail, isInternal } = toReplyError(error, command);
+    if (isInternal) this.host.log.error({ err: error, command }, text);
+    this.send(toFailure(requestId, text, detail));
+  }
+
+  /** Sends an event's frame, unless too much of those before it is unread: then its owner is told, and it is false. */
+  sendEvent(frame: Buffer): boolean {
+    const { writableLength } = this.socket;
+    const unreadBytes = Math.min(this.#eventBytes, writableLength);
+    if (writableLength > 0 && unreadBytes + frame.length > this.host.limits.maxEventBytes) {
+      this.owner.onEventsUnread(unreadBytes);
+      return false;
+    }
+    this.#eventBytes = unreadBytes + frame.length;
+    this.#write(frame);
+    return true;
+  }
+
+  /** Writes what was put together. */
+  flush(): void {
+    if (this.#batch.length === 0) return;
+    const bytes = this.#batch.take();
+    if (this.socket.destroyed) return;
+    this.socket.write(bytes, "latin1");
+    this.host.spin?.begin();
+    this.#pauseIfUnread();
+  }
+
+  /** The peer has read everything: what was paused may go on. Gives whether it was. */
+  resume(): boolean {
+    const wasPaused = this.#isPaused;
+    this.#isPaused = false;
+    return wasPaused;
+  }
+
+  /** Writes what was put together, and takes nothing more. */
+  finish(): void {
+    this.flush();
+    this.#isFinished = true;
+  }
+
+  #sendText(json: string): void {
+    if (!this.#canWrite(json.length)) return;
+    this.#batch.add(json);
+    if (this.#batch.frames >= this.#batchFrames || this.#batch.length >= MAX_BATCH_BYTES) {
+      this.flush();
+    } else if (!this.#isFlushDue) {
+      this.#isFlushDue = true;
+      process.nextTick(() => {
+        this.#isFlushDue = false;
+        this.flush();
+      });
+    }
+  }
+
+  #sendAttached(requestId: number | null, { result, attachment }: AttachedReply<unknown>): void {
+    const head = encodeAttachmentHead(toSuccess(requestId, result), attachment.byteLength);
+    if (!this.#canWrite(head.length + attachment.byteLength)) return;
+    this.flush();
+    this.socket.cork();
+    this.socket.write(head);
+    this.#attachedBytes += attachment.byteLength;
+    this.socket.write(attachment, () => (this.#attachedBytes -= attachment.byteLength));
+    this.socket.uncork();
+    this.#pauseIfUnread();
+  }
+
+  #write(frame: Buffer): void {
+    if (!this.#canWrite(frame.length)) return;
+    this.flush();
+    this.socket.write(frame);
+    this.#pauseIfUnread();
+  }
+
+  /** Closes instead when the peer leaves too much unread. */
+  #canWrite(bytes: number): boolean {
+    const { socket } = this;
+    if (socket.destroyed || this.#isFinished) return false;
+    const { limits, load } = this.host;
+    const unreadBytes = socket.writableLength + this.#batch.length;
+    // A single frame may be larger than the buffer's bound; a peer that leaves others unread may not have it.
+    const fits = unreadBytes + bytes <= limits.maxOutputBytes && !load.isTooMuch(unreadBytes);
+    if (unreadBytes === 0 || fits) return true;
+    load.droppedConnections += 1;
+    this.host.log.warn({ connection: this.owner.id, unreadBytes }, "closed a connection that doesn't read");
+    socket.destroy();
+    return false;
+  }
+
+  #pauseIfUnread(): void {
+    if (this.socket.writableNeedDrain) this.owner.onOutputHeld();
+    if (this.#isPaused || this.socket.writableLength <= this.host.limits.pauseOutputBytes) return;
+    this.#isPaused = true;
+    this.owner.onOutputPaused();
+  }
+}
