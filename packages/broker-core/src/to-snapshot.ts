@@ -32,12 +32,20 @@ export function toSnapshot(
 function toPoolView(name: string, reading: PoolReading | null): PoolView {
   // The view's pressure is the one that decides; the stats' is of their own bytes.
   const { pressure } = toBindingPressure(reading ?? { pressure: 0 });
+  const { entryCount, pinnedCount, hitCount, missCount, evictionCount, inflightCount } =
+    reading?.counters ?? noCounters;
+  // In the contract's order, which is part of it; a pool's counters may come in any.
   const stats = {
     name,
+    entryCount,
+    pinnedCount,
     totalBytes: reading?.usedBytes ?? 0,
     maxBytes: reading?.capacityBytes ?? 0,
     pressure: reading?.pressure ?? 0,
-    ...(reading?.counters ?? noCounters),
+    hitCount,
+    missCount,
+    evictionCount,
+    inflightCount,
   };
   return { name, pressure, tier: toPressureTier(pressure), stats };
 }

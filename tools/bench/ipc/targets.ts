@@ -60,7 +60,12 @@ export function toTargets({ operations, p99Us, attachment, peakMib }: Figures): 
     ).flatMap(([inFlight, floor, existing, redis]) => [
       { what: `${inFlight} in flight, against the floor`, wanted: floor, achieved: ratio(inFlight, "floor") },
       {
-        what: `${inFlight} in flight, against the existing client`,
+        what: `${inFlight} in flight, against the existing client, connecting per call`,
+        wanted: existing,
+        achieved: ratio(inFlight, "existing, connecting"),
+      },
+      {
+        what: `${inFlight} in flight, against the existing client kept connected`,
         wanted: existing,
         achieved: ratio(inFlight, "existing"),
       },

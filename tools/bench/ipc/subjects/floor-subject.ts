@@ -31,7 +31,8 @@ export async function startFloorServer(socketPath: string, payload: PayloadName)
       if (only !== undefined) socket.write(frames.length === 1 ? only : Buffer.concat(frames));
     });
   });
-  server.listen(socketPath);
+  // As many may be waiting as a client that connects for each call has in flight.
+  server.listen({ path: socketPath, backlog: 4_096 });
   await once(server, "listening");
   return { pid: process.pid, close: () => new Promise((resolve) => server.close(() => resolve())) };
 }
