@@ -15,10 +15,10 @@ import { benchWeek } from "./bench/week-bench.js";
 const { values, positionals: asked } = parseArgs({
   allowPositionals: true,
   options: {
-    // Of `ipc`: how often each contender has its turn, how long a turn is in ms, and not to hold processes on processors.
+    // Of `ipc`: how often each contender has its turn, how long a turn is in ms, and to hold processes on processors.
     rounds: { type: "string" },
     "round-ms": { type: "string" },
-    "no-pin": { type: "boolean", default: false },
+    pin: { type: "boolean", default: false },
   },
 });
 const toNumber = (text: string | undefined): number | undefined =>
@@ -39,7 +39,7 @@ const benches: Readonly<Record<string, () => string | Promise<string>>> = {
     benchIpc({
       rounds: toNumber(values.rounds),
       roundMs: toNumber(values["round-ms"]),
-      pin: !values["no-pin"],
+      pin: values.pin,
     }),
   week: benchWeek,
 };
