@@ -16,7 +16,7 @@ export interface RollUp {
 }
 
 /** When the point begins that a time belongs to. */
-export function startOfPoint(atMs: number, resolution: Resolution): number {
+function startOfPoint(atMs: number, resolution: Resolution): number {
   return Math.floor(atMs / POINT_MS[resolution]) * POINT_MS[resolution];
 }
 
