@@ -155,6 +155,11 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
     clock,
     log: alertLog,
     openMessages: () => alerts.openMessages(),
+    store: {
+      load: () => keeper.documents("waiting-alerts"),
+      put: (key, value) => keeper.put("waiting-alerts", key, value),
+      isDurable: () => state?.isDurable === true,
+    },
   });
   const history = createHistoryModule({
     broker,

@@ -1,6 +1,6 @@
 import { RustCoreIPCClient } from "@continuum/ipc-client";
 import { createHmac } from "node:crypto";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -152,8 +152,53 @@ describe("the sinks of a core", () => {
     expect(code).toBe(0);
     expect(tookMs).toBeLessThan(2_500);
     // What was left is said; what is secret never is.
-    expect(core.stderr()).toContain("alert sink discord: 2 alert(s) dropped so far: the core stops");
+    expect(core.stderr()).toContain("alert sink discord: 2 alert(s) left to the next core");
     expect(core.stdout() + core.stderr()).not.toMatch(/s3cret|whsec_/u);
+  }, 90_000);
+
+  it("hear once, after a restart, what waited for them at a kill or a stop", async () => {
+    for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+      const dir = join(home, signal);
+      await mkdir(dir);
+      let isUp = false;
+      await using receiver = await startHttpReceiver((response) =>
+        response.writeHead(isUp ? 200 : 503).end(),
+      );
+      const env = { CONTINUUM_ALERT_WEBHOOKS: `slack=${receiver.url}/hook` };
+      const core = await startCore({ args, env, home: dir });
+      const pool = await StuckPool.register(new RustCoreIPCClient({ url: core.url }), "kv", 970);
+      await until(
+        () => (receiver.received.length > 0 ? true : undefined),
+        20_000,
+        () => "no attempt",
+      );
+      // What waits is written within a second.
+      await new Promise((resolve) => setTimeout(resolve, 1_200));
+      await Promise.all([pool.end(), core.end(signal)]);
+      isUp = true;
+      const before = receiver.received.length;
+      await using again = await startCore({ args, env, home: dir });
+      await using client = new RustCoreIPCClient({ url: again.url });
+      const slack = await until(
+        async () => {
+          const { sinks } = await client.alertSinks();
+          return sinks.find(
+            ({ kind, delivered, queued }) => kind === "slack" && delivered > 0 && queued === 0,
+          );
+        },
+        20_000,
+        () => `nothing arrives after ${signal}`,
+      );
+      expect(slack).toMatchObject({ dropped: 0 });
+      await again.end();
+      await using third = await startCore({ args, env, home: dir });
+      await third.end();
+      const arrived = receiver.received.slice(before).map(({ body }) => body);
+      // A stop may say more of the episode as it ends the relief: each of them comes once, in order.
+      expect(arrived[0]).toContain("is 97 % full: critical");
+      expect(arrived.filter((body) => body === arrived[0])).toHaveLength(1);
+      expect(new Set(arrived).size).toBe(arrived.length);
+    }
   }, 90_000);
 
   it("that can't be made are a usage error in one line", async () => {

@@ -5,6 +5,7 @@ import { resolveConfig } from "../config/resolve-config.js";
 import { createAlertSinks } from "../create-alert-sinks.js";
 import { EventBus } from "../runtime/event-bus.js";
 import type { AlertSink } from "../sinks/alert-sink.js";
+import { SinkError } from "../sinks/sink-error.js";
 import { alertMessage } from "../testing/alert-message.js";
 import { recordingLog } from "../testing/recording-log.js";
 import { tempDirectory } from "../testing/temp-directory.js";
@@ -100,6 +101,51 @@ describe("the sinks of a core", () => {
     module.onEvent(event);
     await clock.advance(0);
     expect(entries).toMatchObject([{ level: 30, msg: event.data.text, episodeId: "e1", kind: "fired" }]);
+  });
+});
+
+describe("what waits at a core's end", () => {
+  it("is kept apart for each sink, also of one origin, but for the log; what no sink waits for goes", async () => {
+    const documents = new Map<string, unknown>([["ntfy https://gone", []]]);
+    const { log, entries } = recordingLog();
+    const clock = new ManualClock();
+    const got: string[] = [];
+    const start = async (deliver: (name: string) => Promise<void>): Promise<void> => {
+      const module = createAlertSinksModule({
+        sinks: (["log", "slack", "slack"] as const).map((kind, i) => ({
+          ...sink(kind, () => deliver(`${kind}-${i}`)),
+          target: "https://hooks",
+        })),
+        clock,
+        log,
+        openMessages: () => [],
+        store: {
+          load: () => new Map(documents),
+          put: (key, value) => (value === null ? documents.delete(key) : documents.set(key, value)),
+          isDurable: () => true,
+        },
+      });
+      const { signal } = new AbortController();
+      await module.start({ log, clock, events: new EventBus(log), signal });
+      if (got.length === 0) module.onEvent(event);
+      await clock.advance(0);
+    };
+    await start((name) => {
+      got.push(name);
+      return name === "slack-1" ? arrived() : Promise.reject(new SinkError("unavailable", "away"));
+    });
+    expect([...documents.keys()]).toEqual(["slack https://hooks 2"]);
+    expect(entries).toContainEqual(
+      expect.objectContaining({
+        msg: "alerts that waited for ntfy https://gone are dropped: there is no such sink any more",
+      }),
+    );
+    await start((name) => {
+      got.push(name);
+      return arrived();
+    });
+    expect(got).toEqual(["log-0", "slack-1", "slack-2", "slack-2"]);
+    expect(documents.size).toBe(0);
   });
 });
 

@@ -4,25 +4,49 @@ import { describe, expect, it } from "vitest";
 import { alertMessage } from "../testing/alert-message.js";
 import { recordingLog } from "../testing/recording-log.js";
 import type { AlertSink } from "./alert-sink.js";
+import type { MessageStore } from "./kept-messages.js";
 import { SinkError } from "./sink-error.js";
 import { MAX_WAITING, SinkQueue } from "./sink-queue.js";
 
 /** A queue over a sink that a test scripts. */
 function startQueue(
   deliver: (message: AlertMessage, signal: AbortSignal) => Promise<void>,
-  more: Partial<AlertSink> & { readonly open?: readonly AlertMessage[] } = {},
+  more: Partial<AlertSink> & {
+    readonly open?: readonly AlertMessage[];
+    readonly store?: MessageStore;
+    readonly clock?: ManualClock;
+  } = {},
 ) {
-  const clock = new ManualClock();
   const { log, entries } = recordingLog();
-  const { open = [], ...rest } = more;
+  const { open = [], store, clock = new ManualClock(), ...rest } = more;
   const sink: AlertSink = { kind: "json", target: "there", deadlineMs: 10_000, deliver, ...rest };
-  const queue = new SinkQueue({ name: "json", sink, clock, log, openMessages: () => open, random: () => 0 });
+  const queue = new SinkQueue({
+    name: "json",
+    sink,
+    clock,
+    log,
+    openMessages: () => open,
+    random: () => 0,
+    ...(store === undefined ? {} : { store }),
+  });
   const warnings = (): unknown[] => entries.filter(({ level }) => level === 40).map(({ msg }) => msg);
   return { clock, queue, warnings };
 }
 
 const unavailable = (text = "503", retryAfterMs: number | null = null): Promise<never> =>
   Promise.reject(new SinkError("unavailable", text, { retryAfterMs }));
+/** A store that outlives queues; as on disk what comes back is another object. */
+function storeOf(kept: { value?: unknown } = {}, isDurable = true) {
+  const store: MessageStore = {
+    load: () => kept.value,
+    put: (value) => {
+      if (value === null) delete kept.value;
+      else kept.value = JSON.parse(JSON.stringify(value));
+    },
+    isDurable: () => isDurable,
+  };
+  return { kept, store };
+}
 const nth = (i: number): AlertMessage => alertMessage({ messageCount: i });
 
 describe("a sink's queue", () => {
@@ -195,7 +219,7 @@ describe("a queue that is closed", () => {
     await queue.close(500);
     // The first one failed again, the others arrived.
     expect(queue.status()).toMatchObject({ state: "stopped", delivered: 2, dropped: 1, queued: 0 });
-    expect(warnings()).toContain("alert sink json: 1 alert(s) dropped so far: 503");
+    expect(warnings()).toContain("alert sink json: 1 alert(s) dropped so far: the core stops");
     expect(clock.pendingTimers).toBe(0);
     queue.offer(nth(9));
     queue.refresh();
@@ -213,5 +237,110 @@ describe("a queue that is closed", () => {
     expect(queue.status()).toMatchObject({ state: "stopped", delivered: 0, dropped: 4, queued: 0 });
     expect(warnings().at(-1)).toBe("alert sink json: 4 alert(s) dropped so far: the core stops");
     expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe("what waits for a sink when its core ends", () => {
+  const HOUR = 3_600_000;
+
+  it("is taken up by the next core after a kill, in order, before what is new, once", async () => {
+    const { kept, store } = storeOf();
+    const clock = new ManualClock();
+    const killed = startQueue(() => unavailable(), { store, clock });
+    killed.queue.offer(nth(1));
+    killed.queue.offer(nth(2));
+    // Before any attempt: a kill at any moment finds it kept.
+    expect(kept.value).toMatchObject([{ message: { messageCount: 1 } }, { message: { messageCount: 2 } }]);
+    const got: number[] = [];
+    const deliver = (message: AlertMessage): Promise<void> => {
+      got.push(message.messageCount);
+      return Promise.resolve();
+    };
+    const next = startQueue(deliver, { store });
+    await startQueue(deliver, { store }).queue.close(0);
+    next.queue.takeUp();
+    next.queue.offer(nth(3));
+    next.queue.takeUp();
+    await next.clock.advance(0);
+    expect(got).toEqual([1, 2, 3]);
+    expect(next.queue.status()).toMatchObject({ delivered: 3, dropped: 0 });
+    expect(kept.value).toBeUndefined();
+    const third = startQueue(deliver, { store });
+    third.queue.takeUp();
+    await third.clock.advance(0);
+    expect(got).toHaveLength(3);
+  });
+
+  it("is left at a stop, and said, whether it failed or was cut off; what arrives or is refused then isn't", async () => {
+    const { kept, store } = storeOf();
+    const { clock, queue, warnings } = startQueue(
+      ({ messageCount }) => {
+        if (messageCount === 2) return Promise.reject(new SinkError("refused", "answered 404"));
+        if (messageCount === 3) return Promise.resolve();
+        return messageCount === 1 ? unavailable() : new Promise(() => undefined);
+      },
+      { store },
+    );
+    for (let i = 1; i <= 5; i += 1) queue.offer(nth(i));
+    await clock.advance(0);
+    const closing = queue.close(500);
+    await clock.advance(500);
+    await closing;
+    const counts = (kept.value as { message: AlertMessage }[]).map(({ message }) => message.messageCount);
+    expect(counts).toEqual([1, 4, 5]);
+    expect(queue.status()).toMatchObject({ state: "stopped", delivered: 1, dropped: 1, queued: 0 });
+    expect(warnings().at(-1)).toBe("alert sink json: 3 alert(s) left to the next core");
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("is dropped and counted where nothing outlives the core", async () => {
+    const { store } = storeOf({}, false);
+    const { clock, queue, warnings } = startQueue(() => unavailable(), { store });
+    queue.offer(nth(1));
+    await clock.advance(0);
+    await queue.close(500);
+    expect(queue.status()).toMatchObject({ dropped: 1 });
+    expect(warnings().at(-1)).toBe("alert sink json: 1 alert(s) dropped so far: the core stops");
+  });
+
+  it("has one hour in all, by the wall clock; what is older, or can't be read, is dropped and counted", async () => {
+    const clock = new ManualClock();
+    const waiting = (messageCount: number, agoMs: number) => ({
+      message: nth(messageCount),
+      sinceMs: clock.nowMs() - agoMs,
+    });
+    const { kept, store } = storeOf({
+      value: [waiting(1, HOUR + 1), waiting(2, HOUR - 60_000), { sinceMs: 1 }, "?", waiting(3, -HOUR)],
+    });
+    const { queue, warnings } = startQueue(() => unavailable(), { store, clock });
+    queue.takeUp();
+    expect(queue.status()).toMatchObject({ queued: 2, dropped: 3 });
+    expect(warnings()).toEqual([
+      "alert sink json: 2 alert(s) dropped so far: what an earlier core left can't be read",
+      "alert sink json: 3 alert(s) dropped so far: an earlier core left it too long ago",
+    ]);
+    await clock.advance(60_000);
+    // The one of the future waits as one of now.
+    expect(kept.value).toMatchObject([{ message: { messageCount: 3 } }]);
+    await clock.advance(HOUR);
+    expect(queue.status()).toMatchObject({ queued: 0, dropped: 5 });
+    expect(kept.value).toBeUndefined();
+    const odd = startQueue(() => Promise.resolve(), { store: storeOf({ value: { no: "list" } }).store });
+    odd.queue.takeUp();
+    expect(odd.queue.status()).toMatchObject({ queued: 0, dropped: 1 });
+  });
+
+  it("is bounded on disk as it is in memory", () => {
+    const { kept, store } = storeOf();
+    const { queue } = startQueue(() => unavailable(), { store });
+    for (let i = 1; i <= MAX_WAITING * 2; i += 1) queue.offer(nth(i));
+    expect(kept.value).toHaveLength(MAX_WAITING);
+    const many = Array.from({ length: MAX_WAITING * 2 }, (_, i) => ({ message: nth(i), sinceMs: 0 }));
+    const next = startQueue(() => unavailable(), {
+      store: storeOf({ value: many }).store,
+      clock: new ManualClock(0),
+    });
+    next.queue.takeUp();
+    expect(next.queue.status()).toMatchObject({ queued: MAX_WAITING, dropped: MAX_WAITING });
   });
 });

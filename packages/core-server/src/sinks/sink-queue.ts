@@ -3,7 +3,8 @@ import type { AlertMessage, AlertSinkStatus } from "@continuum/wire-types";
 import type { Logger } from "pino";
 import { toErrorText } from "../error-text.js";
 import type { AlertSink } from "./alert-sink.js";
-import { nextAttemptMs } from "./retry-policy.js";
+import { decodeKeptMessages, type MessageStore } from "./kept-messages.js";
+import { MAX_AGE_MS, nextAttemptMs } from "./retry-policy.js";
 import { SinkError } from "./sink-error.js";
 
 /** Messages that wait for a sink at most; beyond, the oldest is dropped: what is newer tells more. */
@@ -14,6 +15,8 @@ const REPEAT_WARNING_MS = 3_600_000;
 interface Waiting {
   readonly message: AlertMessage;
   readonly sinceMs: number;
+  /** The same by the wall clock, for a core that comes later. */
+  readonly sinceWallMs: number;
   attempts: number;
 }
 
@@ -27,6 +30,8 @@ export interface SinkQueueOptions {
   /** What is open now, for a sink that reminds its receiver. */
   readonly openMessages: () => readonly AlertMessage[];
   readonly random: () => number;
+  /** Keeps what waits over a restart; what waits at a stop is dropped when left out. */
+  readonly store?: MessageStore;
 }
 
 /**
@@ -35,7 +40,10 @@ export interface SinkQueueOptions {
  */
 export class SinkQueue {
   readonly #waiting: Waiting[] = [];
+  /** What failed once more at the stop: it is left to the next core. */
+  readonly #left: Waiting[] = [];
   readonly #abort = new AbortController();
+  #isTakenUp = false;
   #isRefreshDue = false;
   #isRunning = false;
   #isClosing = false;
@@ -58,12 +66,44 @@ export class SinkQueue {
   /** Notes a message; it is delivered later. */
   offer(message: AlertMessage): void {
     if (this.#isClosing) return;
-    this.#waiting.push({ message, sinceMs: this.options.clock.monotonicMs(), attempts: 0 });
-    // The first one may be on its way.
-    if (this.#waiting.length > MAX_WAITING) {
-      this.#waiting.splice(1, 1);
-      this.#drop(1, `more than ${MAX_WAITING} wait`);
-    }
+    // What is kept must not be put over before it was read.
+    this.takeUp();
+    const { clock } = this.options;
+    this.#waiting.push({
+      message,
+      sinceMs: clock.monotonicMs(),
+      sinceWallMs: clock.nowMs(),
+      attempts: 0,
+    });
+    this.#bound();
+    this.#keep();
+    this.#run();
+  }
+
+  /** Takes up what an earlier core left, once, before all that is newer; what is too old by now is dropped. */
+  takeUp(): void {
+    if (this.#isTakenUp) return;
+    this.#isTakenUp = true;
+    const { clock, store } = this.options;
+    const { kept, broken } = decodeKeptMessages(store?.load());
+    if (kept.length + broken === 0) return;
+    const found = kept.map(({ message, sinceMs }): Waiting => {
+      // The wall clock may have been set back meanwhile: nothing waits since the future.
+      const ageMs = Math.max(0, clock.nowMs() - sinceMs);
+      return {
+        message,
+        sinceMs: clock.monotonicMs() - ageMs,
+        sinceWallMs: clock.nowMs() - ageMs,
+        attempts: 0,
+      };
+    });
+    const fresh = found.filter(({ sinceMs }) => clock.monotonicMs() - sinceMs <= MAX_AGE_MS);
+    this.#waiting.unshift(...fresh);
+    if (broken > 0) this.#drop(broken, "what an earlier core left can't be read");
+    if (fresh.length < found.length)
+      this.#drop(found.length - fresh.length, "an earlier core left it too long ago");
+    this.#bound();
+    this.#keep();
     this.#run();
   }
 
@@ -92,7 +132,10 @@ export class SinkQueue {
     };
   }
 
-  /** Tries what waits once more, at once; what isn't delivered within `withinMs` is dropped and said. */
+  /**
+   * Tries what waits once more, at once; what isn't delivered within `withinMs` is left to the next core, or dropped
+   * where nothing outlives this one. Either is said.
+   */
   async close(withinMs: number): Promise<void> {
     this.#isClosing = true;
     this.#isRefreshDue = false;
@@ -101,9 +144,27 @@ export class SinkQueue {
     await this.#done;
     cancel();
     this.#abort.abort();
-    const left = this.#waiting.splice(0).length;
-    if (left > 0) this.#drop(left, "the core stops");
+    this.#keep();
+    const left = this.#left.splice(0).length + this.#waiting.splice(0).length;
+    if (left > 0 && this.options.store?.isDurable() === true) this.#sayLeft(left);
+    else if (left > 0) this.#drop(left, "the core stops");
     this.#state = "stopped";
+  }
+
+  /** Of too many the oldest go, but for the first one: it may be on its way. */
+  #bound(): void {
+    const excess = this.#waiting.length - MAX_WAITING;
+    if (excess <= 0) return;
+    this.#waiting.splice(1, excess);
+    this.#drop(excess, `more than ${MAX_WAITING} wait`);
+  }
+
+  #keep(): void {
+    // A core that ends before it began leaves what is kept alone.
+    if (!this.#isTakenUp) return;
+    const all = [...this.#left, ...this.#waiting];
+    const kept = all.map(({ message, sinceWallMs }) => ({ message, sinceMs: sinceWallMs }));
+    this.options.store?.put(kept.length === 0 ? null : kept);
   }
 
   #run(): void {
@@ -129,16 +190,16 @@ export class SinkQueue {
       const { clock, random } = this.options;
       const ageMs = first === undefined ? 0 : clock.monotonicMs() - first.sinceMs;
       const { code, retryAfterMs } = error;
-      const waitMs = this.#isClosing
-        ? null
-        : nextAttemptMs({ attempt, ageMs, code, retryAfterMs, random: random() });
-      this.#onFailed(error, waitMs);
-      if (waitMs !== null) await this.#pause(waitMs);
+      const waitMs = nextAttemptMs({ attempt, ageMs, code, retryAfterMs, random: random() });
+      this.#onFailed(error, this.#isClosing ? null : waitMs);
+      if (waitMs !== null && !this.#isClosing) await this.#pause(waitMs);
       else if (first === undefined) this.#isRefreshDue = false;
-      // At a stop what is left is counted all at once.
+      // What was cut off at a stop waits on, and so does what may yet arrive: the next core tries it.
+      else if (waitMs !== null) this.#left.push(...this.#waiting.splice(0, 1));
       else if (!this.#isCutOff()) {
         this.#waiting.shift();
         this.#drop(1, error.message);
+        this.#keep();
       }
     }
     // In the turn in which the loop saw that nothing waits: what is offered in the next one begins a new one.
@@ -172,6 +233,7 @@ export class SinkQueue {
     const { clock, log, name } = this.options;
     const at = this.#waiting.indexOf(item);
     if (at >= 0) this.#waiting.splice(at, 1);
+    this.#keep();
     this.#delivered += 1;
     this.#lastDeliveredAtMs = clock.nowMs();
     if (this.#isFailing) log.warn({ sink: name }, `alert sink ${name} delivers again`);
@@ -185,6 +247,11 @@ export class SinkQueue {
     this.#isFailing = true;
     const next = waitMs === null ? "" : "; it is tried again";
     this.#warn(error.message, `alert sink ${this.options.name}: ${error.message}${next}`, error);
+  }
+
+  #sayLeft(count: number): void {
+    const { log, name } = this.options;
+    log.warn({ sink: name }, `alert sink ${name}: ${count} alert(s) left to the next core`);
   }
 
   #drop(count: number, why: string): void {
