@@ -1,5 +1,6 @@
 import { type AlertMessage, formatBytes, formatPercent } from "@continuum/wire-types";
 import { formatDuration } from "../config/duration.js";
+import { saysGone } from "./to-alert-message.js";
 
 /** A message for people, in parts; a sink puts them together as its receiver shows them. */
 export interface AlertDescription {
@@ -35,6 +36,8 @@ export function describeAlert(message: AlertMessage, instance: string): AlertDes
       case "repeated":
         return `${what} is still ${use} full: ${alert.tier}`;
       case "resolved":
+        // It didn't get better: nobody knows it any more.
+        if (saysGone(message)) return `${what} is gone (its last figure: ${use} full)`;
         return `${what} is calm again: ${use} full`;
     }
   }

@@ -17,6 +17,8 @@ export interface AlertContext {
   readonly startedAtMs: number;
   readonly timeToFullMs: number | null;
   readonly biggestConsumer: AlertConsumer | null;
+  /** Whether the pool is gone. */
+  readonly isGone: boolean;
   /** Whether the core may delete. */
   readonly isEvictionOn: boolean;
 }
@@ -48,7 +50,12 @@ export function toAlertMessage(episode: AlertEpisode, context: AlertContext): Al
     nextCommand: nextCommand(episode, context),
     messageCount: episode.messageCount,
   };
-  return { ...message, text: toText(message, episode.isStuck) };
+  return { ...message, text: toText(message, episode.isStuck, context.isGone) };
+}
+
+/** Whether the message says that the pool is gone. The contract has no field for it: it is in the text alone, before any name but the tier's. */
+export function saysGone({ kind, text }: Pick<AlertMessage, "kind" | "text">): boolean {
+  return kind === "resolved" && / action=\w+ state=resolved reason=gone /u.test(text);
 }
 
 /** What helps most now: what was deleted, if anything was, what could be, or who fills the disk. */
@@ -70,8 +77,10 @@ function nextCommand(
 function toText(
   { alert, kind, timeToFullMs, biggestConsumer, nextCommand: next }: Omit<AlertMessage, "text">,
   isStuck: boolean,
+  isGone: boolean,
 ): string {
   const parts = [formatPressureAlert(alert), `state=${kind}`];
+  if (isGone && kind === "resolved") parts.push("reason=gone");
   // What was freed is the episode's: that nothing more can be had isn't in it.
   if (isStuck && alert.bytesFreed > 0 && kind !== "resolved") parts.push("relief=stuck");
   if (timeToFullMs !== null) parts.push(`full-in=${toShortDuration(timeToFullMs)}`);

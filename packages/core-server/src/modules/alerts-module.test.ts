@@ -156,6 +156,7 @@ describe("a restart", () => {
     expect(after.messages).toMatchObject([
       { kind: "resolved", episodeId: before.messages[0]?.episodeId, messageCount: 2 },
     ]);
+    expect(after.messages[0]?.text).not.toContain("reason=");
     expect(after.alerts.openMessages()).toEqual([]);
     expect(startAlerts(store, clock).alerts.openMessages()).toEqual([]);
   });
@@ -178,12 +179,19 @@ describe("a restart", () => {
     expect(after.messages).toEqual([]);
     after.broker.unregister("kv");
     await after.tick();
-    expect(kinds(after.messages)).toEqual(["resolved"]);
+    expect(after.messages).toMatchObject([
+      {
+        kind: "resolved",
+        text: expect.stringContaining("state=resolved reason=gone") as string,
+      },
+    ]);
 
     // One that doesn't come is gone.
     const other = startAlerts(new Map([["kv", kept(store, before.messages)]]), clock);
     for (let i = 0; i < 14; i += 1) await other.tick();
-    expect(kinds(other.messages)).toEqual(["resolved"]);
+    expect(other.messages).toMatchObject([
+      { kind: "resolved", text: expect.stringContaining("reason=gone") as string },
+    ]);
   });
 
   it("keeps the day's eight messages, and takes nothing that isn't whole", async () => {

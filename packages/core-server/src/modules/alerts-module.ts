@@ -73,6 +73,7 @@ export function createAlertsModule({
       timeToFullMs,
       biggestConsumer: biggestConsumer(pool),
       isEvictionOn,
+      isGone,
     });
     book.say(pool, message);
     context?.events.publish({ name: "alert-message", data: message });

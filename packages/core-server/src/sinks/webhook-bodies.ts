@@ -1,4 +1,5 @@
 import type { AlertMessage } from "@continuum/wire-types";
+import { saysGone } from "../alerts/to-alert-message.js";
 import { type AlertDescription, describeAlert } from "../alerts/describe-alert.js";
 import { shorten } from "./shorten.js";
 
@@ -70,9 +71,11 @@ function toPlainText({ facts, biggest, nextCommand }: AlertDescription): string 
 }
 
 /** 5 breaks through a phone's silence: that is for what must be seen to at once. */
-function toNtfyUrgency({ kind, alert }: AlertMessage): { priority: number; tags: readonly string[] } {
-  if (kind === "resolved") return { priority: 3, tags: ["white_check_mark"] };
-  return alert.tier === "critical"
+function toNtfyUrgency(message: AlertMessage): { priority: number; tags: readonly string[] } {
+  if (message.kind === "resolved") {
+    return { priority: 3, tags: [saysGone(message) ? "ghost" : "white_check_mark"] };
+  }
+  return message.alert.tier === "critical"
     ? { priority: 5, tags: ["rotating_light"] }
     : { priority: 4, tags: ["warning"] };
 }

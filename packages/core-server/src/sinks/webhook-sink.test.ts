@@ -95,7 +95,16 @@ describe("a webhook", () => {
     expect(bodyOf(receiver)).toMatchObject({
       priority: 3,
       tags: ["white_check_mark"],
+      title: expect.stringContaining("is calm again: 97 % full") as string,
       message: expect.stringContaining("it lasted 1h") as string,
+    });
+    // A pool that is gone didn't get better: no check mark.
+    const text = "📢 PressureAlert tier=kv freed=0B action=stuck state=resolved reason=gone next=...";
+    await sink.deliver({ ...resolved, text }, signal);
+    expect(bodyOf(receiver)).toMatchObject({
+      priority: 3,
+      tags: ["ghost"],
+      title: expect.stringContaining("is gone (its last figure: 97 % full)") as string,
     });
     const name = "📢".repeat(5_000);
     await sink.deliver({ ...message, biggestConsumer: { kind: "image", name, sizeBytes: 1 } }, signal);
