@@ -46,8 +46,11 @@ class StuckPool {
   async #answer(): Promise<void> {
     const { name } = this;
     for await (const { evictionId } of this.client.events("pool-evict")) {
+      const { usedBytes } = this;
+      // The answer, and the report that it is measured by.
       await this.client
-        .poolReport({ name, usedBytes: this.usedBytes, evictionId, freedBytes: 0 })
+        .poolReport({ name, usedBytes, evictionId, freedBytes: 0 })
+        .then(() => this.client.poolReport({ name, usedBytes }))
         .catch(() => undefined);
     }
   }
