@@ -16,6 +16,7 @@ import type {
 import { setMaxListeners } from "node:events";
 import { homedir, hostname as osHostname } from "node:os";
 import { DockerAttributor } from "./attribution/docker-attributor.js";
+import { type LargestConsumer, largestConsumer } from "./attribution/largest-consumer.js";
 import { toTierUsage } from "./attribution/to-tier-usage.js";
 import { findDiskEngine } from "./disk-engine.js";
 import { candidateEndpoints, formatDockerEndpoint, parseDockerHost } from "./docker-host.js";
@@ -100,7 +101,7 @@ export interface DockerPool extends ResourcePool {
     signal: AbortSignal,
   ): Promise<DockerTierUsage>;
   /** What takes up most of the disk, by what was gathered last; null when that isn't known. Gathers nothing. */
-  largest(): { readonly kind: string; readonly name: string; readonly sizeBytes: number } | null;
+  largest(): LargestConsumer | null;
   /** Gathers who fills the disk when that is due; for a slow tick. An engine that can't say is no error: `usage` tells. */
   refreshUsage(signal: AbortSignal): Promise<void>;
   /** Ends all connections; evictions in flight end as if aborted. */
@@ -248,11 +249,9 @@ class EngineDockerPool implements DockerPool {
     return toTierUsage({ ...latest, reading }, this.#journal.history(), journal, limit);
   }
 
-  largest(): ReturnType<DockerPool["largest"]> {
-    const [entry] = this.#attributor.latest()?.attribution.entries ?? [];
-    if (entry === undefined || entry.sizeBytes === null) return null;
-    const { kind, name, sizeBytes } = entry;
-    return { kind, name, sizeBytes };
+  largest(): LargestConsumer | null {
+    const latest = this.#attributor.latest();
+    return latest === null ? null : largestConsumer(latest.attribution);
   }
 
   async refreshUsage(signal: AbortSignal): Promise<void> {

@@ -61,7 +61,7 @@ export function saysGone({ kind, text }: Pick<AlertMessage, "kind" | "text">): b
 /** What helps most now: what was deleted, if anything was, what could be, or who fills the disk. */
 function nextCommand(
   { freedBytes, isStuck }: AlertEpisode,
-  { kind, isEvictionOn, pool }: AlertContext,
+  { kind, isEvictionOn, pool, biggestConsumer }: AlertContext,
 ): string {
   const hasFreed = freedBytes > 0 && (kind === "resolved" || !isStuck);
   // The pool of another process has no ledger here.
@@ -69,7 +69,8 @@ function nextCommand(
   if (pool !== "docker" || kind === "resolved") {
     return hasFreed && isOwn ? "continuum history" : "continuum status";
   }
-  if (!isEvictionOn) return "continuum plan";
+  // What isn't the engine's no plan can free.
+  if (!isEvictionOn) return biggestConsumer?.kind === "files" ? "continuum usage" : "continuum plan";
   return hasFreed ? "continuum history" : "continuum usage";
 }
 

@@ -12,7 +12,11 @@ const log = pino({ level: "silent" });
 function startAlerts(
   store: Map<string, unknown>,
   clock: ManualClock,
-  options: { readonly isEvictionOn?: boolean; readonly goneAfterMs?: number } = {},
+  options: {
+    readonly isEvictionOn?: boolean;
+    readonly goneAfterMs?: number;
+    readonly biggestKind?: string;
+  } = {},
 ) {
   const broker = new PressureBroker({ clock });
   const events = new EventBus(log);
@@ -22,7 +26,11 @@ function startAlerts(
     clock,
     actAbove: 0.8,
     isEvictionOn: options.isEvictionOn ?? true,
-    biggestConsumer: () => ({ kind: "image", name: "db:16\u001b[2J", sizeBytes: 62_000_000 }),
+    biggestConsumer: () => ({
+      kind: options.biggestKind ?? "image",
+      name: "db:16\u001b[2J",
+      sizeBytes: 62_000_000,
+    }),
     goneAfterMs: () => options.goneAfterMs ?? null,
     store: {
       load: () => new Map(store),
@@ -108,6 +116,12 @@ describe("the alerts of a core", () => {
     observing.broker.register(new FakePool("docker", { usedBytes: 97_000, capacityBytes: 100_000 }));
     await observing.tick();
     expect(observing.messages).toMatchObject([{ kind: "fired", nextCommand: "continuum plan" }]);
+
+    // A plan can't free what isn't the engine's.
+    const full = startAlerts(new Map(), new ManualClock(), { isEvictionOn: false, biggestKind: "files" });
+    full.broker.register(new FakePool("docker", { usedBytes: 97_000, capacityBytes: 100_000 }));
+    await full.tick();
+    expect(full.messages).toMatchObject([{ kind: "fired", nextCommand: "continuum usage" }]);
   });
 
   it("tell once that relief frees nothing more, and say so", async () => {

@@ -4,7 +4,7 @@
  */
 export type AlertConsumer = { 
 /**
- * What it is: image, volume, container, entry.
+ * What it is: image, volume, container, entry; files for what is not the engine's.
  */
 kind: string, 
 /**
