@@ -71,6 +71,18 @@ describe("what a killed eviction left", () => {
     expect(events).toEqual([expect.stringContaining("is left alone")]);
   });
 
+  it("is removed where the kill came before its record was whole: nothing is in it yet", async () => {
+    await using temp = await tempDirectory();
+    await makeFile(temp.path, "entry/a", 100, 30);
+    const trash = join(temp.path, ".continuum-evicting-0f7f0a4e-58a5-4a0f-9d7e-9f6a7a3f1c55");
+    await mkdir(join(trash, "items"), { recursive: true });
+    await writeFile(join(trash, "record.json.new"), '{"id":"0f7f');
+    const { pool } = poolAt(temp.path, {});
+    await pool.recover();
+    await pool.close();
+    expect(await readdir(temp.path)).toEqual(["entry"]);
+  });
+
   it("never replaces what has been made anew meanwhile", async () => {
     await using temp = await tempDirectory();
     await makeFile(temp.path, "file", 10, 30);

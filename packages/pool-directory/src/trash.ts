@@ -1,10 +1,12 @@
-import { open, readFile } from "node:fs/promises";
+import { open, readFile, rename } from "node:fs/promises";
 import { TRASH_PREFIX } from "./cache-scan.js";
 import { isGone, systemCode } from "./file-error.js";
 import { type SafeDirectory, splitRelative } from "./safe-directory.js";
 import { parseTrashRecord, type TrashRecord } from "./trash-record.js";
 
 const RECORD = "record.json";
+/** The record while it is written: a kill leaves a part of it under this name, never under its own. */
+const UNFINISHED_RECORD = "record.json.new";
 const COMMITTED = "committed";
 const ITEMS = "items";
 
@@ -29,7 +31,8 @@ export class Trash {
     try {
       await using directory = await root.descend(trash.name);
       await directory.make(ITEMS);
-      await writeDurably(directory.at(RECORD), JSON.stringify(record));
+      await writeDurably(directory.at(UNFINISHED_RECORD), JSON.stringify(record));
+      await rename(directory.at(UNFINISHED_RECORD), directory.at(RECORD));
       return trash;
     } catch (error) {
       await root.remove(trash.name);
