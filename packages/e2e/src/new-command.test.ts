@@ -67,8 +67,8 @@ describe("a new command, from its spec to a call over a real socket", () => {
       text.replace(/type Commands =\s*(\|\s*)?/, `type Commands = "${command}" | `).replace(
         /const handlers: Pick<CommandHandlers, Commands> = \{/,
         `$&
-    "${command}": async ({ style }, { signal }) => {
-      const { stats } = await tier(signal);
+    "${command}": async ({ style }) => {
+      const { stats } = await tier();
       return { summary: style === "short" ? String(stats.detected) : JSON.stringify(stats) };
     },`,
       ),
