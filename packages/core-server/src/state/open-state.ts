@@ -15,6 +15,7 @@ import { type CacheLedgerQuery, type CacheLedgerStore, MemoryCacheLedger } from 
 import { MemoryRecords } from "./memory-records.js";
 import { type RecordBatch, type RecordStore, RESOLUTIONS, type SeriesQuery } from "./record-store.js";
 import { rollUp } from "./roll-up.js";
+import { salvage } from "./salvage.js";
 import { setAside } from "./set-aside.js";
 import { StateError } from "./state-error.js";
 import { StateFile } from "./state-file.js";
@@ -46,9 +47,6 @@ export interface CoreState extends UseStore, EvictionLedger, CacheLedgerStore, R
 const MAX_NOTES = 20;
 /** After a damaged file the next one is begun no sooner, in ms. */
 const BEGIN_EVERY_MS = 60_000;
-
-/** Points of readings that are taken out of a damaged file at most: the core waits for them. */
-const MAX_SALVAGED_POINTS = 300_000;
 
 /** What a state is opened with. */
 export interface OpenStateOptions {
@@ -366,38 +364,3 @@ class DirectoryState implements CoreState {
 }
 
 const EMPTY = { ledger: [], deletions: [], inbox: [], rollUps: [] } as const;
-
-/** Takes into a new file what can be read of a damaged one; says what that was. */
-function salvage(damagedPath: string, file: StateFile): string {
-  const reader = new StateReader(damagedPath);
-  try {
-    const uses = reader.uses();
-    const documents = reader.documents();
-    let left = MAX_SALVAGED_POINTS;
-    const { ledgerLines, points } = file.adopt({
-      documents,
-      ...uses,
-      ledger: reader.ledger(),
-      deletions: reader.deletions(),
-      inbox: reader.inbox(),
-      // The coarse ones first: they say the most in the least space.
-      rollUps: [...RESOLUTIONS]
-        .reverse()
-        .map((resolution) => [resolution, takeWhile(reader.rollUps(resolution), () => left-- > 0)]),
-    });
-    const all = reader.isComplete ? "all of it" : "what could be read of it";
-    return `${all}: ${uses.uses.size} uses, ${ledgerLines} lines of the ledger, ${documents.size} documents, ${points} points of readings`;
-  } catch (error) {
-    if (!(error instanceof PoolError)) throw error;
-    return `nothing of it: ${error.message}`;
-  } finally {
-    reader.close();
-  }
-}
-
-function* takeWhile<T>(values: Iterable<T>, isToGoOn: () => boolean): Generator<T> {
-  for (const value of values) {
-    if (!isToGoOn()) return;
-    yield value;
-  }
-}
