@@ -1,7 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { CoreError } from "../core-error.js";
 import type { RawFlags } from "./resolve-config.js";
-import { type Setting, type SettingName, SETTINGS } from "./settings.js";
+import type { Setting } from "./setting.js";
+import { type SettingName, SETTINGS } from "./settings.js";
 
 const EXAMPLES = `
 Examples:

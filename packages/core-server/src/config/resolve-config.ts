@@ -10,7 +10,8 @@ import {
 } from "../ipc/endpoint.js";
 import { isToken, TOKEN_RULE, type TokenSource } from "../ipc/token-file.js";
 import type { CoreConfig } from "./core-config.js";
-import { type Setting, type SettingName, SETTINGS } from "./settings.js";
+import type { Setting } from "./setting.js";
+import { type SettingName, SETTINGS } from "./settings.js";
 
 /** The flags as they were typed, by setting; `socket` beside them. */
 export type RawFlags = { readonly [N in SettingName | "socket"]?: string | undefined };

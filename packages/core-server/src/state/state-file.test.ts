@@ -1,68 +1,21 @@
-import {
-  MemoryLedger,
-  MemoryUseStore,
-  type EvictionLedger,
-  type JournalMarker,
-  type LedgerEntry,
-  type UseStore,
-} from "@continuum/pool-docker";
+import { MemoryLedger, MemoryUseStore, type EvictionLedger, type UseStore } from "@continuum/pool-docker";
 import Database from "libsql";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { systemClock } from "@continuum/broker-core";
+import { eachInDirectory, line, marker, use } from "../testing/state-fixtures.js";
 import { openState } from "./open-state.js";
 import { StateFile } from "./state-file.js";
 
 const log = pino({ level: "silent" });
-const marker: JournalMarker = {
-  engineId: "E",
-  lastEvent: { timeNano: "1700000000000000001", id: "c" },
-  watchedSinceMs: 1,
-  gapCount: 2,
-  lastGapUntilMs: null,
-};
-const use = (useCount: number) => ({
-  lastUsedAtMs: 5,
-  useCount,
-  recentUsesMs: [5, 1],
-  firstSeenAtMs: 1,
-  unwatchedUntilMs: null,
-});
-const line = (id: string, evictionId = "e"): Omit<LedgerEntry, "sequence"> => ({
-  atMs: 1,
-  evictionId,
-  planId: null,
-  cause: "pressure",
-  policy: "standard",
-  kind: "image",
-  id,
-  name: `${id}:1`,
-  references: [`${id}:1`],
-  digests: [],
-  rule: "unusedImage",
-  reason: "nobody uses it",
-  outcome: "deleted",
-  detail: null,
-  claimedBytes: 10,
-  measuredBytes: -3,
-  restoreReference: null,
-});
-
-let dir: string;
-beforeEach(() => {
-  dir = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "continuum-state-"));
-});
-afterEach(() => {
-  rmSync(dir, { recursive: true, force: true });
-});
+const dir = eachInDirectory();
 
 describe.each([
-  ["in a file", (): UseStore & EvictionLedger => new StateFile(join(dir, "state.db"))],
+  ["in a file", (): UseStore & EvictionLedger => new StateFile(join(dir(), "state.db"))],
   [
     "in memory",
     (): UseStore & EvictionLedger =>
@@ -106,11 +59,11 @@ function ledgerOf(ledger: MemoryLedger): EvictionLedger {
 }
 
 describe("the state's file", () => {
-  const path = (): string => join(dir, "sub", "state.db");
+  const path = (): string => join(dir(), "sub", "state.db");
 
   it("is its owner's alone, and one core's at a time", () => {
     const state = new StateFile(path());
-    expect(statSync(join(dir, "sub")).mode & 0o777).toBe(0o700);
+    expect(statSync(join(dir(), "sub")).mode & 0o777).toBe(0o700);
     expect(statSync(path()).mode & 0o777).toBe(0o600);
     expect(() => new StateFile(path())).toThrow(expect.objectContaining({ code: "locked" }) as Error);
     state.close();
@@ -168,11 +121,11 @@ describe("the state's file", () => {
     db.exec("PRAGMA user_version = 99");
     db.close();
     expect(() => new StateFile(path())).toThrow(expect.objectContaining({ code: "newer" }) as Error);
-    const state = openState({ directory: join(dir, "sub"), log, clock: systemClock });
+    const state = openState({ directory: join(dir(), "sub"), log, clock: systemClock });
     expect(state.isDurable).toBe(false);
     expect(state.notes[0]).toContain("newer core");
     state.close();
-    expect(readdirSync(join(dir, "sub")).filter((name) => name.includes("damaged"))).toEqual([]);
+    expect(readdirSync(join(dir(), "sub")).filter((name) => name.includes("damaged"))).toEqual([]);
   });
 
   it.each([
@@ -186,17 +139,17 @@ describe("the state's file", () => {
     first.append(line("a"));
     first.close();
     damage(path());
-    const state = openState({ directory: join(dir, "sub"), log, clock: systemClock });
+    const state = openState({ directory: join(dir(), "sub"), log, clock: systemClock });
     expect(state.isDurable).toBe(true);
     expect(state.notes.join()).toMatch(/damaged.*set aside/su);
-    expect(readdirSync(join(dir, "sub")).some((name) => name.includes("damaged"))).toBe(true);
+    expect(readdirSync(join(dir(), "sub")).some((name) => name.includes("damaged"))).toBe(true);
     state.append(line("b"));
     expect(state.byImage("b")).toHaveLength(1);
     state.close();
   });
 
   it("does without a directory that can't be had, and moves there when it can", () => {
-    const blocked = join(dir, "blocked");
+    const blocked = join(dir(), "blocked");
     writeFileSync(blocked, "a file where a directory should be");
     const state = openState({ directory: join(blocked, "state"), log, clock: systemClock });
     expect(state.isDurable).toBe(false);
