@@ -8,6 +8,7 @@ import type { Endpoint } from "./endpoint.js";
 import { type AttachmentSink, FrameDecoder } from "./frame-decoder.js";
 import { decodeMessage, type Message } from "./message-decoder.js";
 import { PendingRequests } from "./pending-requests.js";
+import type { RequestQueue } from "./request-queue.js";
 import type { ReplySpin } from "./reply-spin.js";
 import { toConnectionError } from "./to-connection-error.js";
 
@@ -105,7 +106,7 @@ export class Connection {
   }
 
   /** Sends of `waiting` what may be sent now, in as few writes as possible, and takes it out of there. */
-  sendFrom(waiting: Set<CoreRequest>): void {
+  sendFrom(waiting: RequestQueue): void {
     while (this.isOpen && waiting.size > 0 && !this.#socket.writableNeedDrain) {
       const batch = this.#takeBatch(waiting);
       if (batch === "") return;
@@ -147,9 +148,9 @@ export class Connection {
       : new Promise((resolve) => socket.once("close", () => resolve()));
   }
 
-  #takeBatch(waiting: Set<CoreRequest>): string {
+  #takeBatch(waiting: RequestQueue): string {
     let batch = "";
-    for (const request of waiting) {
+    for (let request = waiting.first; request !== null; request = waiting.first) {
       if (this.#pending.size >= this.limits.maxInFlight || batch.length >= MAX_BATCH_CHARS) break;
       waiting.delete(request);
       const id = this.#pending.add(request);

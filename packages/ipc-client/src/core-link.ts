@@ -2,6 +2,7 @@ import { Connection, type ConnectionLimits } from "./connection.js";
 import { ConnectionError } from "./connection-error.js";
 import type { CoreRequest } from "./core-request.js";
 import type { Endpoint } from "./endpoint.js";
+import { RequestQueue } from "./request-queue.js";
 import { decideReconnect, type ReconnectLimits } from "./reconnect-policy.js";
 
 /** How a link behaves. */
@@ -38,7 +39,7 @@ const MAX_SENDS = 8;
 
 /** Brings requests to the core over one connection at a time, which it makes when something needs it, and again. */
 export class CoreLink {
-  readonly #waiting = new Set<CoreRequest>();
+  readonly #waiting = new RequestQueue();
   #connection: Connection | null = null;
   #retryTimer: NodeJS.Timeout | null = null;
   #failedAttempts = 0;
@@ -148,7 +149,11 @@ export class CoreLink {
   #greet(connection: Connection): boolean {
     try {
       const greeting = this.options.greeting();
-      if (greeting !== null) connection.sendFrom(new Set([greeting]));
+      if (greeting !== null) {
+        const first = new RequestQueue();
+        first.add(greeting);
+        connection.sendFrom(first);
+      }
       return true;
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
@@ -170,8 +175,7 @@ export class CoreLink {
 
   /** Puts what may be sent again before what waits already, and fails the rest. */
   #recover(inFlight: readonly CoreRequest[], error: ConnectionError): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
+    const waiting = this.#waiting.takeAll();
     for (const request of inFlight) {
       request.id = null;
       const mayRepeat = request.idempotent && request.sendCount < MAX_SENDS && error.code !== "protocol";

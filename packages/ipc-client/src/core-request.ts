@@ -1,5 +1,5 @@
 import { ConnectionError, type ConnectionErrorCode } from "./connection-error.js";
-import type { Expiring } from "./deadlines.js";
+import { Expiring } from "./deadlines.js";
 import type { AttachmentSink } from "./frame-decoder.js";
 import type { EncodedRequest } from "./request-encoder.js";
 
@@ -42,8 +42,11 @@ export interface CoreRequestOwner {
 }
 
 /** One request on its way through waiting, sent, perhaps sent again, to settled. */
-export class CoreRequest implements Expiring {
-  deadlineTick: number | null = null;
+export class CoreRequest extends Expiring {
+  /** Owned by the RequestQueue that it is in, as are the next two. */
+  isQueued = false;
+  previousQueued: CoreRequest | null = null;
+  nextQueued: CoreRequest | null = null;
   /** Its id on the connection that it was sent over; null while it waits. */
   id: number | null = null;
   /** How often it was written to a connection. */
@@ -57,6 +60,7 @@ export class CoreRequest implements Expiring {
     private readonly parts: CoreRequestParts,
     private readonly owner: CoreRequestOwner,
   ) {
+    super();
     const { signal, command } = parts;
     if (signal === undefined) return;
     this.#onAbort = () => this.failWith("aborted", `${command} was aborted`, signal.reason);

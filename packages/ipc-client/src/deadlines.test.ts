@@ -1,14 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Deadlines, type Expiring } from "./deadlines.js";
+import { Deadlines, Expiring } from "./deadlines.js";
 
-function item(): Expiring & { expiredAtMs: number | null } {
-  return {
-    deadlineTick: null,
-    expiredAtMs: null,
-    expire() {
-      this.expiredAtMs = Date.now();
-    },
-  };
+class Item extends Expiring {
+  expiredAtMs: number | null = null;
+
+  constructor(private readonly onExpired = (): void => undefined) {
+    super();
+  }
+
+  expire(): void {
+    this.expiredAtMs = Date.now();
+    this.onExpired();
+  }
 }
 
 describe("Deadlines", () => {
@@ -18,8 +21,8 @@ describe("Deadlines", () => {
   it("expires each once, never early, at most 25 ms late", () => {
     const deadlines = new Deadlines(() => Date.now());
     const delays = [1, 19, 20, 21, 99, 1000, 30_000, 45, 5];
-    const items = delays.map(item);
-    delays.forEach((delay, index) => deadlines.add(items[index] as Expiring, delay));
+    const items = delays.map(() => new Item());
+    delays.forEach((delay, index) => deadlines.add(items[index] as Item, delay));
     vi.advanceTimersByTime(40_000);
     delays.forEach((delay, index) => {
       const lateMs = (items[index]?.expiredAtMs ?? 0) - 1_000_000 - delay;
@@ -33,10 +36,10 @@ describe("Deadlines", () => {
     const deadlines = new Deadlines(() => Date.now());
     const setTimer = vi.spyOn(globalThis, "setTimeout");
     for (let i = 0; i < 1000; i += 1) {
-      const each = item();
+      const each = new Item();
       deadlines.add(each, 30_000 + i);
       deadlines.delete(each);
-      expect(each.deadlineTick).toBeNull();
+      expect([each.bucket, each.previousInBucket, each.nextInBucket]).toEqual([null, null, null]);
     }
     expect(setTimer).toHaveBeenCalledTimes(1);
     setTimer.mockRestore();
@@ -46,17 +49,21 @@ describe("Deadlines", () => {
 
   it("doesn't expire what another's expiry withdrew", () => {
     const deadlines = new Deadlines(() => Date.now());
-    const second = item();
-    const first: Expiring = { deadlineTick: null, expire: () => deadlines.delete(second) };
-    deadlines.add(first, 10);
-    deadlines.add(second, 10);
+    const second = new Item();
+    const third = new Item(() => deadlines.delete(second));
+    const first = new Item(() => deadlines.delete(second));
+    for (const each of [first, second, third]) deadlines.add(each, 10);
     vi.advanceTimersByTime(100);
-    expect(second.expiredAtMs).toBeNull();
+    expect([first, second, third].map(({ expiredAtMs }) => expiredAtMs !== null)).toEqual([
+      true,
+      false,
+      true,
+    ]);
   });
 
   it("waits for what is further away than a timer reaches", () => {
     const deadlines = new Deadlines(() => Date.now());
-    const far = item();
+    const far = new Item();
     deadlines.add(far, 2 ** 31 + 1000);
     vi.advanceTimersByTime(2 ** 31 - 1);
     expect(far.expiredAtMs).toBeNull();

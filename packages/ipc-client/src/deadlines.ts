@@ -3,12 +3,21 @@ const TICK_MS = 20;
 /** The longest delay that a timer of Node takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** Items that expire together. */
+interface Bucket {
+  readonly tick: number;
+  first: Expiring | null;
+}
+
 /** Something with a deadline: it is kept in at most one bucket of a `Deadlines`. */
-export interface Expiring {
-  /** The bucket that it is in; owned by `Deadlines`. */
-  deadlineTick: number | null;
+export abstract class Expiring {
+  /** Where it is; owned by `Deadlines`, as are the next two. */
+  bucket: Bucket | null = null;
+  previousInBucket: Expiring | null = null;
+  nextInBucket: Expiring | null = null;
+
   /** Called once when the deadline has passed. */
-  expire(): void;
+  abstract expire(): void;
 }
 
 /**
@@ -16,7 +25,7 @@ export interface Expiring {
  * the earliest bucket only. It never keeps the process alive.
  */
 export class Deadlines {
-  readonly #buckets = new Map<number, Set<Expiring>>();
+  readonly #buckets = new Map<number, Bucket>();
   #timer: NodeJS.Timeout | null = null;
   #armedTick = Infinity;
 
@@ -25,31 +34,42 @@ export class Deadlines {
   /** Calls `item.expire()` after `delayMs` from `nowMs` on, up to 20 ms late. */
   add(item: Expiring, delayMs: number, nowMs: number = this.nowMs()): void {
     const tick = Math.ceil((nowMs + delayMs) / TICK_MS);
-    item.deadlineTick = tick;
-    const bucket = this.#buckets.get(tick);
-    if (bucket === undefined) this.#buckets.set(tick, new Set([item]));
-    else bucket.add(item);
+    const bucket = this.#bucketOf(tick);
+    item.bucket = bucket;
+    item.nextInBucket = bucket.first;
+    if (bucket.first !== null) bucket.first.previousInBucket = item;
+    bucket.first = item;
     if (tick < this.#armedTick) this.#arm(tick);
   }
 
   /** Forgets the item; it will not expire. */
   delete(item: Expiring): void {
-    const tick = item.deadlineTick;
-    if (tick === null) return;
-    item.deadlineTick = null;
-    const bucket = this.#buckets.get(tick);
-    bucket?.delete(item);
+    const { bucket, previousInBucket: previous, nextInBucket: next } = item;
+    if (bucket === null) return;
+    if (previous === null) bucket.first = next;
+    else previous.nextInBucket = next;
+    if (next !== null) next.previousInBucket = previous;
+    item.bucket = null;
+    item.previousInBucket = null;
+    item.nextInBucket = null;
     // The timer stays armed for the empty bucket: arming anew for each request is what this class avoids.
-    if (bucket?.size === 0) this.#buckets.delete(tick);
+    if (bucket.first === null) this.#buckets.delete(bucket.tick);
   }
 
   /** Forgets everything and stops the timer. */
   clear(): void {
-    for (const bucket of this.#buckets.values()) for (const item of bucket) item.deadlineTick = null;
-    this.#buckets.clear();
+    for (const bucket of this.#buckets.values()) while (bucket.first !== null) this.delete(bucket.first);
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#armedTick = Infinity;
+  }
+
+  #bucketOf(tick: number): Bucket {
+    const known = this.#buckets.get(tick);
+    if (known !== undefined) return known;
+    const bucket: Bucket = { tick, first: null };
+    this.#buckets.set(tick, bucket);
+    return bucket;
   }
 
   #arm(tick: number): void {
@@ -65,20 +85,18 @@ export class Deadlines {
     this.#armedTick = Infinity;
     const due = Math.floor(this.nowMs() / TICK_MS);
     let next = Infinity;
-    const expired: Expiring[] = [];
-    for (const [tick, bucket] of this.#buckets) {
-      if (tick > due) next = Math.min(next, tick);
-      else {
-        expired.push(...bucket);
-        this.#buckets.delete(tick);
-      }
+    const expired: Bucket[] = [];
+    for (const bucket of this.#buckets.values()) {
+      if (bucket.tick > due) next = Math.min(next, bucket.tick);
+      else expired.push(bucket);
     }
     if (next < Infinity) this.#arm(next);
-    for (const item of expired) {
-      // One that expired before may have withdrawn it.
-      if (item.deadlineTick === null) continue;
-      item.deadlineTick = null;
-      item.expire();
+    for (const bucket of expired) {
+      // One by one: one that expires may withdraw others.
+      for (let item = bucket.first; item !== null; item = bucket.first) {
+        this.delete(item);
+        item.expire();
+      }
     }
   }
 }

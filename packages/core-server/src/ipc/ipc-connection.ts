@@ -3,6 +3,8 @@ import type { Socket } from "node:net";
 import type { GrantedAccess, PushedEventName } from "../runtime/command-handlers.js";
 import type { ConnectionHost, ConnectionRights } from "./connection-host.js";
 import { ConnectionOutput, type OutputOwner } from "./connection-output.js";
+import { Deadline } from "./deadline-list.js";
+import { InFlightRequests } from "./in-flight-requests.js";
 import { LineDecoder } from "./line-decoder.js";
 import { LineQueue } from "./line-queue.js";
 import { PendingRequest, type Requester } from "./pending-request.js";
@@ -21,8 +23,7 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   readonly #decoder: LineDecoder;
   readonly #session: Session;
   readonly #closeOnGarbage: boolean;
-  readonly #pending = new Set<PendingRequest>();
-  readonly #idsInFlight = new Set<number>();
+  readonly #inFlight = new InFlightRequests();
   readonly #subscriptions = new Set<PushedEventName>();
   readonly #closeListeners = new Set<() => void>();
   /** Reading: requests are taken. Ending: those in flight are answered, no more are taken. Closing: nothing is answered. */
@@ -33,6 +34,10 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   /** What the load was told that this connection holds. */
   #chargedBytes = 0;
   readonly #output: ConnectionOutput;
+  readonly #lineDeadline = new Deadline<IpcConnection>(this);
+  readonly #lingerDeadline = new Deadline<IpcConnection>(this);
+  readonly #tokenDeadline = new Deadline<IpcConnection>(this);
+  readonly #slowReaderDeadline = new Deadline<IpcConnection>(this);
 
   constructor(
     readonly id: number,
@@ -44,7 +49,7 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     this.#output = new ConnectionOutput(socket, host, this);
     this.#closeOnGarbage = rights.closeOnGarbage;
     this.#session = rights.session(this);
-    if (this.#session.access === "none") host.tokenDeadlines.add(this);
+    if (this.#session.access === "none") host.tokenDeadlines.add(this.#tokenDeadline);
     this.#decoder = new LineDecoder(host.limits.maxLineBytes);
     socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     socket.on("end", () => this.#onPeerEnded());
@@ -64,6 +69,11 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
 
   get hasWrongToken(): boolean {
     return this.#session.hasWrongToken;
+  }
+
+  /** It owes no token any more. */
+  onAuthenticated(): void {
+    this.host.tokenDeadlines.delete(this.#tokenDeadline);
   }
 
   authenticate(token: string): AccessLevel | Promise<AccessLevel> {
@@ -157,7 +167,7 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   /** The peer has left more unread than it is served with. */
   onOutputPaused(): void {
     this.#updateReading();
-    this.host.lineDeadlines.delete(this);
+    this.host.lineDeadlines.delete(this.#lineDeadline);
   }
 
   onOutputHeld(): void {
@@ -170,7 +180,7 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     load.droppedConnections += 1;
     log.warn({ connection: this.id, unreadBytes }, "closed a subscriber that doesn't read");
     this.#subscriptions.clear();
-    slowReaderDeadlines.add(this);
+    slowReaderDeadlines.add(this.#slowReaderDeadline);
     this.#output.send(overloaded(null, `events are lost: ${unreadBytes} bytes of them were left unread`));
     this.drain();
   }
@@ -260,12 +270,12 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   /** A deadline runs while a line is unfinished; `isNew` says that it isn't the one of before. */
   #watchLine(isNew: boolean): void {
     const { lineDeadlines } = this.host;
-    if (!this.#decoder.isPartial || this.#output.isPaused) lineDeadlines.delete(this);
-    else if (isNew || !lineDeadlines.has(this)) lineDeadlines.add(this);
+    if (!this.#decoder.isPartial || this.#output.isPaused) lineDeadlines.delete(this.#lineDeadline);
+    else if (isNew || !lineDeadlines.has(this.#lineDeadline)) lineDeadlines.add(this.#lineDeadline);
   }
 
   #onLine(line: string | null): void {
-    if (this.#session.access === "none") this.host.tokenDeadlines.add(this);
+    if (this.#session.access === "none") this.host.tokenDeadlines.add(this.#tokenDeadline);
     const request = decodeRequest(line);
     if (request.kind === "refused") {
       if (this.#closeOnGarbage && !request.isJson) this.#refuseAndClose(request.reason);
@@ -273,12 +283,12 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
       return;
     }
     const { command, requestId, params } = request;
-    if (requestId !== null && this.#idsInFlight.has(requestId)) {
+    if (requestId !== null && this.#inFlight.hasId(requestId)) {
       // Without the id: with it, this would be taken for the answer to the request that is in flight.
       this.#output.send(badRequest(null, `requestId ${requestId} is already in flight`));
       return;
     }
-    const refusal = this.host.load.refusal(command, this.#pending.size);
+    const refusal = this.host.load.refusal(command, this.#inFlight.size);
     if (refusal !== null) {
       this.#output.send(overloaded(requestId, refusal));
       return;
@@ -297,10 +307,9 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
 
   /** Only what can't be answered at once is in flight. */
   #await(pending: PendingRequest, result: Promise<unknown>): void {
-    this.#pending.add(pending);
+    this.#inFlight.add(pending);
     this.host.load.begin();
-    if (pending.requestId !== null) this.#idsInFlight.add(pending.requestId);
-    this.host.requestDeadlines.add(pending);
+    this.host.requestDeadlines.add(pending.deadline);
     result.then(
       (value) => this.#settle(pending, () => this.#output.answer(pending, value)),
       (error: unknown) => this.#settle(pending, () => this.#output.answerFailure(pending, error)),
@@ -309,10 +318,9 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
 
   /** The first answer counts; one that comes after a timeout or a close is dropped. */
   #settle(pending: PendingRequest, answer: () => void): void {
-    if (!this.#pending.delete(pending)) return;
+    if (!this.#inFlight.delete(pending)) return;
     this.host.load.end(1);
-    if (pending.requestId !== null) this.#idsInFlight.delete(pending.requestId);
-    this.host.requestDeadlines.delete(pending);
+    this.host.requestDeadlines.delete(pending.deadline);
     answer();
     this.#endIfIdle();
   }
@@ -335,7 +343,7 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   }
 
   #endIfIdle(): void {
-    if (this.#state === "ending" && this.#pending.size === 0) this.#close();
+    if (this.#state === "ending" && this.#inFlight.size === 0) this.#close();
   }
 
   /** Sends what is buffered, then closes; a peer that doesn't close its side is cut off after a moment. */
@@ -347,13 +355,13 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     this.socket.end();
     this.socket.resume();
     const { lingerDeadlines, slowReaderDeadlines } = this.host;
-    if (!slowReaderDeadlines.has(this)) lingerDeadlines.add(this);
-    else this.socket.once("finish", () => lingerDeadlines.add(this));
+    if (!slowReaderDeadlines.has(this.#slowReaderDeadline)) lingerDeadlines.add(this.#lingerDeadline);
+    else this.socket.once("finish", () => lingerDeadlines.add(this.#lingerDeadline));
   }
 
   #takeNoMore(): void {
-    this.host.lineDeadlines.delete(this);
-    this.host.tokenDeadlines.delete(this);
+    this.host.lineDeadlines.delete(this.#lineDeadline);
+    this.host.tokenDeadlines.delete(this.#tokenDeadline);
     this.host.turns.delete(this);
     this.#queue.clear();
     this.#charge();
@@ -362,17 +370,16 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   #forget(why: string): void {
     this.#takeNoMore();
     if (this.socket.destroyed) {
-      this.host.lingerDeadlines.delete(this);
-      this.host.slowReaderDeadlines.delete(this);
+      this.host.lingerDeadlines.delete(this.#lingerDeadline);
+      this.host.slowReaderDeadlines.delete(this.#slowReaderDeadline);
     }
-    this.host.load.end(this.#pending.size);
+    const unanswered = this.#inFlight.takeAll();
+    this.host.load.end(unanswered.length);
     const reason = new Error(why);
-    for (const pending of this.#pending) {
-      this.host.requestDeadlines.delete(pending);
+    for (const pending of unanswered) {
+      this.host.requestDeadlines.delete(pending.deadline);
       pending.abort(reason);
     }
-    this.#pending.clear();
-    this.#idsInFlight.clear();
     this.#subscriptions.clear();
   }
 }

@@ -166,7 +166,7 @@ export class IpcServer {
       maxWrongTokens,
       onAuthenticated: () => {
         this.#strangers.delete(connection);
-        this.#host.tokenDeadlines.delete(connection);
+        connection.onAuthenticated();
       },
       onWrongToken: (count) => {
         const { load } = this.#host;

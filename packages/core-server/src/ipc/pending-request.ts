@@ -1,4 +1,5 @@
 import type { RequestConnection, RequestContext } from "../runtime/command-handlers.js";
+import { Deadline } from "./deadline-list.js";
 
 /** The connection of a request, as its deadline sees it. */
 export interface Requester extends RequestConnection {
@@ -7,9 +8,14 @@ export interface Requester extends RequestConnection {
 
 /** A request in flight; what its handler gets to know of it. */
 export class PendingRequest implements RequestContext {
+  readonly deadline = new Deadline<PendingRequest>(this);
+  /** Owned by the InFlightRequests that it is in, as the next two. */
+  isInFlight = false;
+  previousInBucket: PendingRequest | null = null;
+  nextInBucket: PendingRequest | null = null;
   #controller: AbortController | null = null;
   #abortReason: Error | null = null;
-  readonly #onAborted: ((reason: Error) => void)[] = [];
+  #onAborted: ((reason: Error) => void)[] | null = null;
 
   constructor(
     readonly command: string,
@@ -27,8 +33,9 @@ export class PendingRequest implements RequestContext {
   }
 
   onAborted(run: (reason: Error) => void): void {
-    if (this.#abortReason === null) this.#onAborted.push(run);
-    else run(this.#abortReason);
+    if (this.#abortReason !== null) run(this.#abortReason);
+    else if (this.#onAborted === null) this.#onAborted = [run];
+    else this.#onAborted.push(run);
   }
 
   /** Tells the handler that nobody waits for it any more. */
@@ -36,6 +43,8 @@ export class PendingRequest implements RequestContext {
     if (this.#abortReason !== null) return;
     this.#abortReason = reason;
     this.#controller?.abort(reason);
-    for (const run of this.#onAborted.splice(0)) run(reason);
+    const onAborted = this.#onAborted ?? [];
+    this.#onAborted = null;
+    for (const run of onAborted) run(reason);
   }
 }
