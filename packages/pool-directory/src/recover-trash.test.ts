@@ -105,7 +105,7 @@ describe("what a killed eviction left", () => {
     expect(parseTrashRecord("{")).toBeNull();
   });
 
-  it("loses nothing but whole entries to kill -9 at any moment", { timeout: 120_000 }, async () => {
+  it("loses nothing but whole entries to kill -9 at any moment", { timeout: 600_000 }, async () => {
     const rounds = process.env["CONTINUUM_LONG_TESTS"] === "1" ? 200 : 8;
     const source = `
       const { DirectoryCachePool } = await import("@continuum/pool-directory");

@@ -181,6 +181,29 @@ describe("a memory pool", () => {
     expect(pool.stats()).toMatchObject({ totalBytes: 0, entryCount: 0 });
   });
 
+  it("begins anew with each value that takes another's place, and a pin keeps the value that it was of", async () => {
+    const clock = new ManualClock();
+    const { pool } = poolOf({ clock });
+    pool.put("a", "aaaaa");
+    const pin = pool.pin("a");
+    pool.find("a");
+    pool.find("a");
+    pin?.release();
+    await clock.advance(1_000);
+    pool.put("b", "bbbbbbbb"); // in place of a
+    pool.put("c", "ccccccccc"); // in place of b
+    pool.put("c", "cccc");
+    pool.put("d", "dddd");
+    expect(pin?.value).toBe("aaaaa");
+    pin?.release();
+    const fresh = { pinnedCount: 0, loadedAt: clock.nowMs(), lastAccessAt: clock.nowMs(), accessCount: 0 };
+    expect(await pool.entries()).toEqual([
+      { key: "c", sizeBytes: 4, ...fresh },
+      { key: "d", sizeBytes: 4, ...fresh },
+    ]);
+    expect(pool.stats()).toMatchObject({ entryCount: 2, pinnedCount: 0, totalBytes: 8, evictionCount: 2 });
+  });
+
   it("goes on when disposing throws or calls back", () => {
     const errors: unknown[] = [];
     const { pool } = poolOf({

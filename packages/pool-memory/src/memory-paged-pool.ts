@@ -18,6 +18,7 @@ import type { PagedEntry } from "./paged-entry.js";
 import { PagedStore } from "./paged-store.js";
 import { EntryPin, type Pin } from "./pin.js";
 import { SizeWeightedOrder } from "./size-weighted-order.js";
+import { UseTime } from "./use-time.js";
 
 /** So many evictions in a row before other work gets its turn. */
 const EVICTIONS_PER_TURN = 5_000;
@@ -39,6 +40,7 @@ export class MemoryPagedPool<K, V extends object | string | number | bigint | bo
   readonly capacityBytes: number;
   readonly #options: MemoryPoolOptions<K, V>;
   readonly #clock: Clock;
+  readonly #useTime: UseTime;
   readonly #store: PagedStore<K, V>;
   /** Loads whose value will be kept under the key. */
   readonly #flights = new Map<K, LoadFlight<V, Loaded<K, V>>>();
@@ -58,6 +60,7 @@ export class MemoryPagedPool<K, V extends object | string | number | bigint | bo
     this.capacityBytes = capacityBytes;
     this.#options = options;
     this.#clock = clock;
+    this.#useTime = new UseTime(clock);
     const order = priority === "lru" ? new LruOrder<K, V>() : new SizeWeightedOrder<K, V>();
     this.#store = new PagedStore(capacityBytes, order, (entry, reason) => {
       this.#dispose(entry.value, entry.key, reason);
@@ -72,7 +75,7 @@ export class MemoryPagedPool<K, V extends object | string | number | bigint | bo
       return undefined;
     }
     this.#hitCount += 1;
-    this.#store.touch(entry, this.#clock.nowMs());
+    this.#store.touch(entry, this.#useTime.nowMs());
     return entry.value;
   }
 
@@ -114,13 +117,13 @@ export class MemoryPagedPool<K, V extends object | string | number | bigint | bo
   put(key: K, value: V): boolean {
     if (this.#isClosed) return false;
     const sizeBytes = this.#sizeOf(value, key);
-    this.#flights.delete(key);
+    if (this.#flights.size > 0) this.#flights.delete(key);
     const old = this.#store.find(key);
     if (old !== undefined && Object.is(old.value, value)) {
-      this.#store.touch(old, this.#clock.nowMs());
+      this.#store.touch(old, this.#useTime.nowMs());
       return old.sizeBytes === sizeBytes || this.#store.resize(old, sizeBytes, this.#mayEvict);
     }
-    return this.#add(key, value, sizeBytes, 0).isKept;
+    return this.#store.add(this.#hold(key, value, sizeBytes, 0), this.#mayEvict);
   }
 
   /** Takes a value out; one that is pinned is disposed of when it is released. False when there is none. */
@@ -256,24 +259,14 @@ export class MemoryPagedPool<K, V extends object | string | number | bigint | bo
       this.#dispose(value, key, "unkept");
       throw error;
     }
-    if (!isCurrent || this.#isClosed || waiting === 0) {
-      if (waiting === 0) this.#dispose(value, key, "unkept");
-      return {
-        value,
-        entry: this.#store.hold({ key, value, sizeBytes, nowMs: this.#clock.nowMs() }, pinning),
-      };
-    }
-    return { value, entry: this.#add(key, value, sizeBytes, pinning).entry };
+    if (waiting === 0) this.#dispose(value, key, "unkept");
+    const entry = this.#hold(key, value, sizeBytes, pinning);
+    if (isCurrent && !this.#isClosed && waiting > 0) this.#store.add(entry, this.#mayEvict);
+    return { value, entry };
   }
 
-  #add(
-    key: K,
-    value: V,
-    sizeBytes: number,
-    pins: number,
-  ): { readonly entry: PagedEntry<K, V>; readonly isKept: boolean } {
-    const arrival = { key, value, sizeBytes, nowMs: this.#clock.nowMs() };
-    return this.#store.add(arrival, { pins, mayEvict: this.#mayEvict });
+  #hold(key: K, value: V, sizeBytes: number, pins: number): PagedEntry<K, V> {
+    return this.#store.hold(key, value, sizeBytes, this.#useTime.nowMs(), pins);
   }
 
   get #mayEvict(): boolean {
@@ -303,10 +296,11 @@ export class MemoryPagedPool<K, V extends object | string | number | bigint | bo
   }
 
   #requireOpen(key: K, { signal }: LoadOptions): void {
-    const what = `loading ${this.#keyText(key)}`;
-    if (this.#isClosed) throw new PoolError("aborted", `${what}: the pool ${this.name} is closed`);
+    if (this.#isClosed) {
+      throw new PoolError("aborted", `loading ${this.#keyText(key)}: the pool ${this.name} is closed`);
+    }
     if (signal?.aborted === true) {
-      throw new PoolError("aborted", `${what} was aborted`, { cause: signal.reason });
+      throw new PoolError("aborted", `loading ${this.#keyText(key)} was aborted`, { cause: signal.reason });
     }
   }
 

@@ -22,6 +22,7 @@ export interface MemoryPoolOptions<K, V> {
   readonly dispose?: (value: V, key: K, reason: DisposeReason) => void;
   /** A key as text, for the broker's entries; `String` by default. */
   readonly keyText?: (key: K) => string;
+  /** The machine's own by default. Very many uses in one synchronous stretch of the program may share a time. */
   readonly clock?: Clock;
   /** Hears what `dispose` threw: the pool goes on. Silent by default. */
   readonly onError?: (error: unknown) => void;

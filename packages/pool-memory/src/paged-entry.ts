@@ -1,18 +1,19 @@
 /** One cached value with what is known of it; owned by the pool that made it. */
 export interface PagedEntry<K, V> {
-  readonly key: K;
+  key: K;
   value: V;
   sizeBytes: number;
   /** How many pins hold it; above 0 it stands in no eviction order. */
   pinCount: number;
-  readonly loadedAtMs: number;
+  loadedAtMs: number;
   lastAccessAtMs: number;
   accessCount: number;
   /** `cached`: found by its key. `detached`: replaced, deleted or never kept, and held by pins alone. `gone`: disposed. */
   state: "cached" | "detached" | "gone";
-  /** For the eviction order that the entry stands in; nobody else touches them. */
+  /** For the eviction order that the entry stands in; `older` also chains what is just leaving. */
   newer: PagedEntry<K, V> | null;
   older: PagedEntry<K, V> | null;
+  /** For the eviction order alone. */
   priority: number;
   turn: number;
   heapIndex: number;

