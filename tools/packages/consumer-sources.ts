@@ -7,6 +7,7 @@ export const CONSUMER_SOURCES: ReadonlyMap<string, string> = new Map([
   [
     "@continuum/wire-types",
     `import { type BrokerSnapshot, brokerSnapshotSchema, type CommandResult, COMMANDS, decodeBrokerSnapshot, DecodeError, type DockerTierStats } from "@continuum/wire-types";
+import { createLoopSpin, type LoopSpin } from "@continuum/wire-types/low-latency";
 import type { SystemDockerTierStatsParams, SystemDockerTierStatsResult } from "@continuum/wire-types/commands";
 
 export const snapshot: BrokerSnapshot = decodeBrokerSnapshot({});
@@ -14,6 +15,7 @@ export const parsed: BrokerSnapshot = brokerSnapshotSchema.parse({});
 export const stats: DockerTierStats = COMMANDS["system/docker-tier-stats"].decodeResult({});
 export const same: CommandResult<"system/docker-tier-stats"> = stats;
 export const params: SystemDockerTierStatsParams = {};
+export const spin: LoopSpin = createLoopSpin();
 export const pathOf = (error: DecodeError): string => error.path;
 export const pressureOf = (result: SystemDockerTierStatsResult): number => result.stats.pressure;
 // @ts-expect-error A number is no text; when this compiles, the types are lost.

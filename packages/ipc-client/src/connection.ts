@@ -1,4 +1,5 @@
 import { decodeErrorDetail } from "@continuum/wire-types";
+import type { LoopSpin } from "@continuum/wire-types/low-latency";
 import { connect, type NetConnectOpts, type OnReadOpts, type Socket } from "node:net";
 import { BufferSink } from "./buffer-sink.js";
 import { CommandError } from "./command-error.js";
@@ -9,7 +10,6 @@ import { type AttachmentSink, FrameDecoder } from "./frame-decoder.js";
 import { decodeMessage, type Message } from "./message-decoder.js";
 import { PendingRequests } from "./pending-requests.js";
 import type { RequestQueue } from "./request-queue.js";
-import type { ReplySpin } from "./reply-spin.js";
 import { toConnectionError } from "./to-connection-error.js";
 
 /** What a connection allows. */
@@ -19,7 +19,7 @@ export interface ConnectionLimits {
   /** Requests in flight at once; more have to wait. */
   readonly maxInFlight: number;
   /** Polls for replies, where that is asked for. */
-  readonly spin: ReplySpin | null;
+  readonly spin: LoopSpin | null;
 }
 
 /** Who is told what happens on a connection. */

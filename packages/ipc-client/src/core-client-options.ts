@@ -19,7 +19,8 @@ export interface CoreClientOptions {
   readonly maxWaiting?: number | undefined;
   /**
    * Whether to poll for a reply for up to 50 µs after a request: quicker, for processor time. Only while a processor is to
-   * spare, and it pauses by itself where it doesn't help; the core has the same (`--low-latency`). Off.
+   * spare, and it pauses by itself where it doesn't help (not a tenth quicker); the core has the same (`--low-latency`).
+   * Off.
    */
   readonly lowLatency?: boolean | undefined;
   /** Requests in flight at once; more wait: 512, half of what a core allows. */

@@ -5,6 +5,7 @@ import {
   COMMANDS,
   isCommandName,
 } from "@continuum/wire-types";
+import { createLoopSpin } from "@continuum/wire-types/low-latency";
 import { Readable } from "node:stream";
 import { AttachmentStream, type CoreReplyStream } from "./attachment-stream.js";
 import type { CallOptions, CommandCaller } from "./command-caller.js";
@@ -17,10 +18,8 @@ import { Deadlines } from "./deadlines.js";
 import { type Endpoint, resolveEndpoint } from "./endpoint.js";
 import { EventHub } from "./event-hub.js";
 import type { EventStream, EventStreamOptions } from "./event-stream.js";
-import { hasSpareProcessor } from "./has-spare-processor.js";
 import { KeepAlive } from "./keep-alive.js";
 import { DEFAULT_RECONNECT_LIMITS } from "./reconnect-policy.js";
-import { ReplySpin, type SpinPort } from "./reply-spin.js";
 import { readToken, toTokenSource } from "./token.js";
 import { type EncodedRequest, isLongerThan, RequestEncoder, type RequestParams } from "./request-encoder.js";
 
@@ -34,13 +33,6 @@ interface RequestPath {
   readonly owner: CoreRequestOwner;
   readonly openAttachment?: CoreRequestParts["openAttachment"];
 }
-
-/** Real time, loop and machine. */
-const SPIN_PORT: SpinPort = {
-  nowMs,
-  defer: (run) => void setImmediate(run),
-  hasSpareProcessor,
-};
 
 /** Who hears of a connection that is there for one request alone. */
 const NOBODY: CoreLinkOwner = {
@@ -79,7 +71,7 @@ export class CoreClient implements CommandCaller {
     this.#settings = settings;
     this.#linkOptions = {
       endpoint: this.endpoint,
-      connection: { ...settings, spin: settings.lowLatency ? new ReplySpin(SPIN_PORT) : null },
+      connection: { ...settings, spin: settings.lowLatency ? createLoopSpin() : null },
       reconnect: { ...DEFAULT_RECONNECT_LIMITS, reconnectForMs: settings.reconnectForMs },
       maxWaiting: settings.maxWaiting,
       greeting: () => (tokenSource === null ? null : this.#toGreeting(readToken(tokenSource))),

@@ -11,8 +11,16 @@ import { formatOperations, measureOperations, operationsPerSecond, p99Us } from 
 import type { SubjectName } from "./subjects/index.js";
 import { toTargetRows, toTargets } from "./targets.js";
 
-/** How it is measured; by default it takes about two minutes. */
+/** What can be measured alone: one small request at a time or many, larger ones, attachments. */
+export const IPC_PARTS = ["small", "large", "attachments"] as const;
+
+/** A part of the benchmark. */
+export type IpcPart = (typeof IPC_PARTS)[number];
+
+/** How it is measured; by default it takes some four minutes. */
 export interface IpcBenchOptions {
+  /** What is measured: all of it. */
+  readonly parts?: readonly IpcPart[] | undefined;
   /** How often each subject has its turn: 5. */
   readonly rounds?: number | undefined;
   /** How long a turn takes, in ms: 300. */
@@ -49,6 +57,7 @@ const ATTACHMENTS: readonly AttachmentSubjectName[] = [
 
 /** The client and the core against their peers over Unix sockets, each side in a process of its own. */
 export async function benchIpc({
+  parts = IPC_PARTS,
   rounds = 5,
   roundMs = 300,
   pin = false,
@@ -60,13 +69,21 @@ export async function benchIpc({
   try {
     const program = await buildProgram("subject-process");
     const common = { program, directory, pin: isPinned, rounds, roundMs };
-    const small = await measureOperations({ ...common, payload: "stats", subjects: SMALL.filter(isThere) });
-    const large = await measureOperations({ ...common, payload: "state", subjects: LARGE });
+    const of = <T>(part: IpcPart, subjects: readonly T[]): readonly T[] =>
+      parts.includes(part) ? subjects : [];
+    const small = await measureOperations({
+      ...common,
+      payload: "stats",
+      subjects: of("small", SMALL.filter(isThere)),
+    });
+    const large = await measureOperations({ ...common, payload: "state", subjects: of("large", LARGE) });
     const attachments = await measureAttachments({
       ...common,
       program: await buildProgram("attachment-process"),
-      subjects: ATTACHMENTS.filter(isThere),
+      subjects: of("attachments", ATTACHMENTS.filter(isThere)),
     });
+    const section = (part: IpcPart, title: string, table: () => string): string[] =>
+      parts.includes(part) ? [`\n${title}\n\n${table()}`] : [];
     const targets = toTargets({
       operations: (subject, inFlight) =>
         operationsPerSecond(small.get(inFlight)?.get(subject as SubjectName)),
@@ -78,9 +95,11 @@ export async function benchIpc({
     return [
       `Unix sockets, client and server in processes of their own, ${isPinned ? "each on a processor of its own" : "wherever they are put"}; medians of ${rounds} interleaved rounds of ${roundMs} ms`,
       ...(hasRedis ? [] : ["no redis-server here: without ioredis"]),
-      `\nA small reply (system/docker-tier-stats)\n\n${formatOperations(small)}`,
-      `\nA large reply (system/pressure-broker-state, 8 pools, names beyond ASCII)\n\n${formatOperations(large)}`,
-      `\nAttachments\n\n${formatAttachments(attachments)}`,
+      ...section("small", "A small reply (system/docker-tier-stats)", () => formatOperations(small)),
+      ...section("large", "A large reply (system/pressure-broker-state, 8 pools, names beyond ASCII)", () =>
+        formatOperations(large),
+      ),
+      ...section("attachments", "Attachments", () => formatAttachments(attachments)),
       `\nTargets\n\n${formatTable(toTargetRows(targets))}`,
     ].join("\n");
   } finally {

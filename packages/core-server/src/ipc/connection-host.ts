@@ -1,3 +1,4 @@
+import type { LoopSpin } from "@continuum/wire-types/low-latency";
 import type { Logger } from "pino";
 import type { RequestContext } from "../runtime/command-handlers.js";
 import type { DeadlineList } from "./deadline-list.js";
@@ -5,7 +6,6 @@ import type { IpcConnection } from "./ipc-connection.js";
 import type { IpcLimits } from "./ipc-limits.js";
 import type { IpcLoad } from "./ipc-load.js";
 import type { PendingRequest } from "./pending-request.js";
-import type { RequestSpin } from "./request-spin.js";
 import type { Session } from "./session.js";
 import type { Turns } from "./turns.js";
 
@@ -31,7 +31,7 @@ export interface ConnectionHost {
   /** Whose requests are served next. */
   readonly turns: Turns;
   /** Polls for the next request, where that is asked for. */
-  readonly spin: RequestSpin | null;
+  readonly spin: LoopSpin | null;
 }
 
 /** What a connection's socket decides of it. */

@@ -1,3 +1,4 @@
+import type { LoopSpin } from "@continuum/wire-types/low-latency";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import { AttachedReply } from "../runtime/attached-reply.js";
@@ -5,7 +6,6 @@ import { FrameBatch } from "./frame-batch.js";
 import type { IpcLimits } from "./ipc-limits.js";
 import type { IpcLoad } from "./ipc-load.js";
 import { toReplyError } from "./reply-error.js";
-import type { RequestSpin } from "./request-spin.js";
 import {
   encodeAttachmentHead,
   encodeSuccess,
@@ -19,7 +19,7 @@ export interface OutputHost {
   readonly limits: Pick<IpcLimits, "maxEventBytes" | "maxOutputBytes" | "pauseOutputBytes">;
   readonly log: Logger;
   readonly load: Pick<IpcLoad, "isTooMuch" | "droppedConnections">;
-  readonly spin: Pick<RequestSpin, "begin"> | null;
+  readonly spin: Pick<LoopSpin, "begin"> | null;
 }
 
 /** Whose output it is: told of what follows from a peer that doesn't read. */

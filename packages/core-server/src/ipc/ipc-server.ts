@@ -1,19 +1,18 @@
 import type { Clock } from "@continuum/broker-core";
 import type { AccessLevel, IpcMetrics } from "@continuum/wire-types";
+import { createLoopSpin } from "@continuum/wire-types/low-latency";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import type { PushedEventName } from "../runtime/command-handlers.js";
 import type { ConnectionHost, ConnectionRights } from "./connection-host.js";
 import { DeadlineList } from "./deadline-list.js";
 import type { Endpoint } from "./endpoint.js";
-import { hasSpareProcessor } from "./has-spare-processor.js";
 import { IpcConnection } from "./ipc-connection.js";
 import { IpcDoor } from "./ipc-door.js";
 import { DEFAULT_IPC_LIMITS, type IpcLimits } from "./ipc-limits.js";
 import { IpcLoad } from "./ipc-load.js";
 import { GROUP_RIGHTS, OWNER_RIGHTS } from "./listener.js";
 import type { PendingRequest } from "./pending-request.js";
-import { RequestSpin, type RequestSpinPort } from "./request-spin.js";
 import { encodeFrame, overloaded } from "./response-encoder.js";
 import { openSession, type Session, TokenSession } from "./session.js";
 import { TokenCheck } from "./token-check.js";
@@ -34,13 +33,6 @@ export interface IpcServerOptions {
   /** Limits that differ from `DEFAULT_IPC_LIMITS`. */
   readonly limits?: Partial<IpcLimits>;
 }
-
-/** Real time, loop and machine. */
-const SPIN_PORT: RequestSpinPort = {
-  nowMs: () => performance.now(),
-  defer: (run) => void setImmediate(run),
-  hasSpareProcessor,
-};
 
 /** Listens on its endpoints and keeps the connections. */
 export class IpcServer {
@@ -72,7 +64,7 @@ export class IpcServer {
       slowReaderDeadlines: new DeadlineList<IpcConnection>(clock, slowReaderMs, (peer) => peer.destroy()),
       load: new IpcLoad(this.#limits),
       turns: new Turns(),
-      spin: options.lowLatency === true ? new RequestSpin(SPIN_PORT) : null,
+      spin: options.lowLatency === true ? createLoopSpin() : null,
     };
     this.#main = this.#door({ endpoint, rights: OWNER_RIGHTS, access });
     this.#doors =
