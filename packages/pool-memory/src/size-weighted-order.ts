@@ -114,7 +114,7 @@ export class SizeWeightedOrder<K, V> implements EvictionOrder<K, V> {
   }
 }
 
-function enlarge(from: Float64Array): Float64Array {
+function enlarge(from: Float64Array): Float64Array<ArrayBuffer> {
   const to = new Float64Array(2 * from.length);
   to.set(from);
   return to;
