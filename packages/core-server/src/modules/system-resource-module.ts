@@ -11,6 +11,7 @@ import { readKernelUnits } from "../system/kernel-units.js";
 import { readMemoryUsage } from "../system/memory-usage.js";
 import { ProcessSampler } from "../system/process-sampler.js";
 import { readProcessTable } from "../system/process-table.js";
+import { RecentValue } from "../system/recent-value.js";
 
 type Commands = "system/docker-tier-stats" | "system/docker-tier-probe" | "system/resources";
 
@@ -18,12 +19,15 @@ type Commands = "system/docker-tier-stats" | "system/docker-tier-probe" | "syste
 const SAMPLE_INTERVAL_MS = 2_000;
 const IDLE_INTERVAL_MS = 10_000;
 
+/** Who asks again within so many ms gets the same reading: it is how clients that poll in a row are answered. */
+const MAX_AGE_MS = 50;
+
 const DEFAULT_TOP_N = 10;
 const MAX_TOP_N = 100;
 
 /** What the module measures with. */
 export interface SystemResourceModuleOptions {
-  /** One fresh reading of Docker's disk, within a deadline of its own. */
+  /** Reads Docker's disk, within a deadline of its own. */
   readonly tier: () => Promise<DockerTierReading>;
   readonly clock: Clock;
   /** As `process.platform`. */
@@ -43,6 +47,8 @@ export function createSystemResourceModule({
     uptimeSeconds: uptime,
     monotonicMs: () => clock.monotonicMs(),
   });
+  const recentTier = new RecentValue({ read: tier, clock, maxAgeMs: MAX_AGE_MS });
+  const recentMemory = new RecentValue({ read: () => readMemoryUsage(), clock, maxAgeMs: MAX_AGE_MS });
   let context: ModuleContext | null = null;
 
   const topProcesses = async (topN: number): Promise<SystemResources["processes"]> => {
@@ -56,15 +62,15 @@ export function createSystemResourceModule({
   };
 
   const handlers: Pick<CommandHandlers, Commands> = {
-    "system/docker-tier-stats": async () => (await tier()).stats,
-    "system/docker-tier-probe": async () => (await tier()).probe,
+    "system/docker-tier-stats": () => pick(recentTier.get(), "stats"),
+    "system/docker-tier-probe": () => pick(recentTier.get(), "probe"),
     "system/resources": async ({ includeProcesses = false, topN = DEFAULT_TOP_N }) => {
       if (!Number.isSafeInteger(topN) || topN < 1 || topN > MAX_TOP_N) {
         throw invalidParam("system/resources", "topN", `a whole number from 1 to ${MAX_TOP_N}`, topN);
       }
       return {
         cpu: cpu.usage(),
-        memory: await readMemoryUsage(),
+        memory: await recentMemory.get(),
         processes: includeProcesses ? await topProcesses(topN) : null,
         timestampMs: clock.nowMs(),
         uptimeSeconds: uptime(),
@@ -89,4 +95,12 @@ export function createSystemResourceModule({
       if (platform === "linux") await processes.tick();
     },
   };
+}
+
+/** One part of a reading, at once if the reading is there. */
+function pick<K extends "stats" | "probe">(
+  reading: DockerTierReading | Promise<DockerTierReading>,
+  part: K,
+): DockerTierReading[K] | Promise<DockerTierReading[K]> {
+  return reading instanceof Promise ? reading.then((tier) => tier[part]) : reading[part];
 }
