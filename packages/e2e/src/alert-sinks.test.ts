@@ -182,6 +182,7 @@ describe("the sinks of a core", () => {
       const before = receiver.received.length;
       await using again = await startCore({ args, env, home: dir });
       await using client = new RustCoreIPCClient({ url: again.url });
+      const firedBefore = (await client.pressureBrokerState()).evictionsFired;
       const slack = await until(
         async () => {
           const { sinks } = await client.alertSinks();
@@ -193,7 +194,14 @@ describe("the sinks of a core", () => {
         () => `nothing arrives after ${signal}`,
       );
       expect(slack).toMatchObject({ dropped: 0 });
-      await again.end();
+      // The pool comes back as full as it was, is asked again, and frees nothing: the same episode goes on.
+      const back = await StuckPool.register(new RustCoreIPCClient({ url: again.url }), "kv", 970);
+      await until(
+        async () => ((await client.pressureBrokerState()).evictionsFired > firedBefore ? true : undefined),
+        20_000,
+        () => `it isn't relieved after ${signal}`,
+      );
+      await Promise.all([back.end(), again.end()]);
       await using third = await startCore({ args, env, home: dir });
       await third.end();
       const arrived = receiver.received.slice(before).map(({ body }) => body);
@@ -201,6 +209,9 @@ describe("the sinks of a core", () => {
       expect(arrived[0]).toContain("is 97 % full: critical");
       expect(arrived.filter((body) => body === arrived[0])).toHaveLength(1);
       expect(new Set(arrived).size).toBe(arrived.length);
+      expect(arrived.filter((body) => body.includes("is 97 % full: critical"))).toHaveLength(1);
+      // Neither four hours have passed, nor was it ever calm, nor is it gone.
+      expect(arrived.filter((body) => /is still|is gone|calm again|resolved/u.test(body))).toEqual([]);
     }
   }, 90_000);
 

@@ -67,10 +67,10 @@ export function formatTierRow(
     .trimEnd();
 }
 
-/** A bar of `width` columns with its brackets; full at a pressure of 1 and beyond. */
+/** A bar of `width` columns with its brackets; full at a pressure of 1 and beyond only, however short it is. */
 function formatBar(pressure: number, width: number): string {
   const inner = Math.max(1, width - 2);
-  const filled = Math.min(inner, Math.round(pressure * inner));
+  const filled = pressure >= 1 ? inner : Math.min(inner - 1, Math.round(pressure * inner));
   return `[${"#".repeat(filled)}${"-".repeat(inner - filled)}]`;
 }
 

@@ -81,6 +81,12 @@ describe("formatTierRow", () => {
     trend: null,
   };
   const style = { nameWidth: 8, barWidth: 12, color: false };
+  it.each([3, 6, 10, 20, 30])("has a bar of %d columns that is full at 100 % only", (barWidth) => {
+    const bar = (pressure: number): string =>
+      /\[.*\]/u.exec(formatTierRow({ ...row, pressure }, { ...style, barWidth }))?.[0] ?? "";
+    for (const pressure of [0.97, 0.999]) expect(bar(pressure)).toMatch(/-\]$/u);
+    for (const pressure of [1, 1.2]) expect(bar(pressure)).toBe(`[${"#".repeat(barWidth - 2)}]`);
+  });
   it("shows name, bar, bytes, pressure, severity and trend", () => {
     expect(formatTierRow(row, style)).toBe(
       "docker    [######----]        1.2 GB / 2.0 GB    60 %  warning   –",
