@@ -26,7 +26,7 @@ describe("continuum status", () => {
     expect([exitCode, stderr]).toEqual([0, ""]);
     const [docker, vram, counters, warning] = stdout.split("\n");
     expect(docker).toMatch(
-      /^docker {2}\[#+\] +970\.0 MB \/ 1\.0 GB +97 % +critical +↗ \+7\.0 % in 1 min {2}full in 12 min$/u,
+      /^docker {2}\[#+-\] +970\.0 MB \/ 1\.0 GB +97 % +critical +↗ \+7\.0 % in 1 min {2}full in 12 min$/u,
     );
     expect(vram).toMatch(/^vram {4}\[#+-+\] +3\.0 GB \/ 24\.0 GB +12 % +normal +–$/u);
     expect(counters).toBe("evictions 3, freed 8.2 GB");
