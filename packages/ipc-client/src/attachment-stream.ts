@@ -16,7 +16,7 @@ export interface CoreReplyStream {
   /**
    * Its bytes, in chunks that are the receiver's to keep; at most 2 MiB wait here, the rest with the core. Destroying it
    * closes the stream's connection. It fails with a ConnectionError `closed` when the connection breaks, and `timeout`
-   * when nothing comes for `timeoutMs`, `aborted` by the call's signal.
+   * when nothing comes for `timeoutMs`, `aborted` by the call's signal; each with `mayHaveExecuted`, as there was a reply.
    */
   readonly attachment: Readable;
 }
@@ -91,8 +91,9 @@ export class AttachmentStream implements AttachmentSink {
     this.readable.push(null);
   }
 
-  fail(error: ConnectionError): void {
-    this.readable.destroy(error);
+  /** Ends it with an error, which says that the command was executed: its reply has begun. */
+  fail({ code, message, cause }: ConnectionError): void {
+    this.readable.destroy(new ConnectionError(code, message, { mayHaveExecuted: true, cause }));
   }
 
   #watch(): void {

@@ -151,6 +151,7 @@ describe("a streamed attachment", () => {
     await expect(first.attachment.toArray()).rejects.toMatchObject({
       name: "ConnectionError",
       code: "closed",
+      mayHaveExecuted: true,
     });
     const second = await client.stream("b");
     const ended = once(peer.connections[1]?.socket ?? expect.fail(), "close");
@@ -168,11 +169,11 @@ describe("a streamed attachment", () => {
     });
     await using client = clientOf(peer);
     const { attachment } = await client.stream("a", {}, { timeoutMs: 50 });
-    await expect(attachment.toArray()).rejects.toMatchObject({ name: "ConnectionError", code: "timeout" });
+    await expect(attachment.toArray()).rejects.toMatchObject({ code: "timeout", mayHaveExecuted: true });
     const abort = new AbortController();
     const aborted = await client.stream("a", {}, { signal: abort.signal });
     const reading = aborted.attachment.toArray();
     abort.abort();
-    await expect(reading).rejects.toMatchObject({ name: "ConnectionError", code: "aborted" });
+    await expect(reading).rejects.toMatchObject({ code: "aborted", mayHaveExecuted: true });
   });
 });

@@ -181,6 +181,19 @@ describe("DockerAttributor", () => {
     expect(attributor.apiUsage()?.stale).toBe(true);
   });
 
+  it("gathers a remote engine's figures as soon as its disk is asked for, and anew every 15 s", async () => {
+    isRemote = true;
+    expect(attributor.apiUsage()).toBeNull();
+    await expect.poll(() => attributor.apiUsage()?.usedBytes).toBe(4000);
+    expect(dfCount()).toBe(1);
+    docker.images.splice(0, 1);
+    await clock.advance(14_999);
+    expect([attributor.apiUsage()?.usedBytes, attributor.latest()?.isRefreshing]).toEqual([4000, false]);
+    await clock.advance(1);
+    await expect.poll(() => attributor.apiUsage()?.usedBytes).toBe(3000);
+    expect(dfCount()).toBe(2);
+  });
+
   it("doesn't come due while it would cost more than a fiftieth of the engine's time", async () => {
     expect(attributor.isDue()).toBe(true);
     attributor = make({

@@ -77,8 +77,13 @@ export class DockerAttributor {
     return this.#error;
   }
 
-  /** A remote engine's use of its disk; null before it is known. */
+  /**
+   * A remote engine's use of its disk; null before it is known. There is nothing else to measure it by, so that it is
+   * gathered anew in the background as soon as it is due.
+   */
   apiUsage(): ApiUsage | null {
+    this.#isRemote = true;
+    if (this.isDue()) void this.refresh(this.#closed.signal);
     const latest = this.latest();
     if (latest === null) return null;
     const { attribution, atMs, ageMs } = latest;
@@ -87,8 +92,9 @@ export class DockerAttributor {
     return { usedBytes: attribution.accountedBytes, atMs, stale: ageMs > 4 * REMOTE_INTERVAL_MS };
   }
 
-  /** Whether it is time to gather anew, by what the last gathering took. */
+  /** Whether it is time to gather anew, by what the last gathering took, or that is under way. */
   isDue(): boolean {
+    if (this.#refreshing !== null) return true;
     if (this.#attemptedMs === null) return true;
     const usual = Math.max(MIN_INTERVAL_MS, INTERVAL_FACTOR * (this.#gathered?.tookMs ?? 0));
     const intervalMs = this.#isRemote ? REMOTE_INTERVAL_MS : usual;
