@@ -38,6 +38,10 @@ export async function postJson({ url, body, headers = {}, nowMs, signal }: JsonP
     });
   } catch (error) {
     if (signal.aborted) throw new SinkError("aborted", `${url.origin}: cut off`, { cause: error });
+    // A port that fetch reaches for nobody (https://fetch.spec.whatwg.org/#port-blocking).
+    if (error instanceof Error && error.cause instanceof Error && error.cause.message === "bad port") {
+      throw new SinkError("refused", `${url.origin}: port ${url.port} is blocked for HTTP`);
+    }
     // No cause: its text may hold the URL.
     throw new SinkError("unavailable", `${url.origin} can't be reached: ${toNetworkText(error)}`);
   }

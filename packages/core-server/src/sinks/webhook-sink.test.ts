@@ -225,6 +225,15 @@ describe("what a receiver answers", () => {
     });
   });
 
+  it("is given up where its port is one that HTTP is never spoken on", async () => {
+    const url = new URL("http://127.0.0.1:6667/s3cret");
+    const sink = createWebhookSink({ kind: "json", url, secret: null, instance: "build-1", clock });
+    await expect(sink.deliver(message, signal)).rejects.toMatchObject({
+      code: "refused",
+      message: "http://127.0.0.1:6667: port 6667 is blocked for HTTP",
+    });
+  });
+
   it("may name a date to come again", () => {
     const nowMs = Date.UTC(2026, 0, 1);
     expect(parseRetryAfter("Thu, 01 Jan 2026 00:01:00 GMT", nowMs)).toBe(60_000);
