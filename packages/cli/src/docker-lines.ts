@@ -5,10 +5,10 @@ import {
   type DockerUndoRun,
   formatBytes,
   formatPercent,
+  toPrintable,
 } from "@continuum/wire-types";
 import stringWidth from "string-width";
 import type { DockerReport } from "./docker-report.js";
-import { toPrintable } from "./to-printable.js";
 
 const KIND_NAMES = {
   image: "image",

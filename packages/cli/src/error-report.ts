@@ -1,7 +1,6 @@
 import { CommandError, ConnectionError, EndpointError } from "@continuum/ipc-client";
-import { DecodeError } from "@continuum/wire-types";
+import { DecodeError, toPrintable } from "@continuum/wire-types";
 import { EXIT_CODE } from "./exit-code.js";
-import { toPrintable } from "./to-printable.js";
 import { UsageError } from "./usage-error.js";
 
 /** How an error ends the CLI. */

@@ -1,7 +1,12 @@
-import { type AlertMessage, formatBytes, formatTimeSpan, type PoolRelief } from "@continuum/wire-types";
+import {
+  type AlertMessage,
+  formatBytes,
+  formatTimeSpan,
+  type PoolRelief,
+  toPrintable,
+} from "@continuum/wire-types";
 import type { StatusExtension } from "./status-report.js";
 import type { EvictMode } from "./status-warnings.js";
-import { toPrintable } from "./to-printable.js";
 
 const DOCKER = "docker";
 

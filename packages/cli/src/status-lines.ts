@@ -4,11 +4,11 @@ import {
   formatTierRow,
   type TierRow,
   toPressureTier,
+  toPrintable,
 } from "@continuum/wire-types";
 import stringWidth from "string-width";
 import { noteLines } from "./note-lines.js";
 import type { StatusExtension, StatusReport } from "./status-report.js";
-import { toPrintable } from "./to-printable.js";
 
 /** How the status is drawn. */
 export interface StatusStyle {

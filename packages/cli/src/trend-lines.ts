@@ -5,11 +5,11 @@ import {
   type PressureHistory,
   type PressureHistoryPoint,
   toPressureTier,
+  toPrintable,
 } from "@continuum/wire-types";
 import { green, lightred, plot, red, yellow } from "asciichart";
 import type { StatusStyle } from "./status-lines.js";
 import { toColumns } from "./to-columns.js";
-import { toPrintable } from "./to-printable.js";
 import type { TrendReport } from "./trend-report.js";
 
 /** Rows of a chart, and the columns of its labels with the axis. */

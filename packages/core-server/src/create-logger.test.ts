@@ -24,6 +24,13 @@ describe("the log", () => {
     expect(lines(true)).toEqual(["warn: trouble (m)"]);
   });
 
+  it("doesn't steer that terminal by what it tells of others", () => {
+    const written: string[] = [];
+    const log = createLogger({ level: null, isTerminal: true, writeLine: (line) => written.push(line) });
+    log.warn("pool \u001b[2Jkv\nfailed");
+    expect(written).toEqual(["warn: pool  [2Jkv failed"]);
+  });
+
   it("tells as much as it is told to", () => {
     expect(lines(true, "debug")).toEqual(["debug: detail", "info: fact", "warn: trouble (m)"]);
   });

@@ -137,6 +137,28 @@ describe("a plain cache directory", () => {
     await pool.close();
   });
 
+  it("keeps what a link beside it leads to, or into, until the link is gone", async () => {
+    await using temp = await tempDirectory();
+    for (const name of ["1.1", "1.2", "1.3"]) await makeFile(temp.path, `${name}/data`, 20 * KIB, 30);
+    await symlink("1.2", join(temp.path, "current"));
+    await symlink(join(temp.path, "1.3/data"), join(temp.path, "newest"));
+    await symlink("../elsewhere", join(temp.path, "out"));
+    const { pool } = poolAt(temp.path, {});
+    const { choice } = await pool.status(never);
+    expect(choice.kept.map(({ entry, reason }) => `${entry.key}: ${reason}`)).toEqual(
+      expect.arrayContaining([
+        "1.2: the link current beside it leads to it",
+        "1.3: the link newest beside it leads to it",
+      ]),
+    );
+    const deletedOf = async (): Promise<string[]> =>
+      (await pool.evict({ wantBytes: 10 * 2 ** 20, signal: never })).deleted.map(({ key }) => key);
+    expect(await deletedOf()).toEqual(["1.1"]);
+    await rm(join(temp.path, "current"));
+    expect(await deletedOf()).toEqual(["1.2"]);
+    await pool.close();
+  });
+
   it("keeps everything where the root itself is pinned", async () => {
     await using temp = await tempDirectory();
     await makeFile(temp.path, "old/data", 20 * KIB, 30);

@@ -1,7 +1,8 @@
-import { opendir } from "node:fs/promises";
-import { join } from "node:path";
+import { opendir, readlink } from "node:fs/promises";
+import { join, relative, resolve, sep } from "node:path";
 import type { CacheEntry } from "./cache-entry.js";
 import { type CacheScan, type ScanOptions, TRASH_PREFIX } from "./cache-scan.js";
+import { isGone, systemCode } from "./file-error.js";
 import { KEEP_FILE } from "./keep-patterns.js";
 import { noFigures, statIfThere, type TreeFigures, TreeWalk } from "./walk-tree.js";
 
@@ -17,9 +18,14 @@ export async function scanPlain(root: string, { only, ...options }: ScanOptions)
     readonly figures: TreeFigures;
     keep: string | null;
   }[] = [];
+  const linkTo = new Map<string, string>();
   const rootKept = (await statIfThere(join(root, KEEP_FILE))) !== null;
   for await (const child of await opendir(root)) {
     const { name } = child;
+    if (child.isSymbolicLink()) {
+      const target = await entryBehind(root, name);
+      if (target !== null) linkTo.set(target, name);
+    }
     if (only !== undefined && name !== only) continue;
     const figures = noFigures();
     await walk.add(join(root, name), figures);
@@ -34,6 +40,10 @@ export async function scanPlain(root: string, { only, ...options }: ScanOptions)
     found.push({ name, kind: child.isDirectory() ? "directory" : "file", figures, keep });
   }
   walk.finish();
+  const keptByLink = (name: string): string | null => {
+    const link = linkTo.get(name);
+    return link === undefined ? null : `the link ${link} beside it leads to it`;
+  };
   const entries = found.map(({ name, kind, figures, keep }): CacheEntry => ({
     key: name,
     kind,
@@ -45,9 +55,21 @@ export async function scanPlain(root: string, { only, ...options }: ScanOptions)
     createdAtMs: figures.createdAtMs,
     // A directory without a file has never been used.
     lastUsedAtMs: figures.lastUsedAtMs === 0 ? figures.createdAtMs : figures.lastUsedAtMs,
-    keepReason: keep ?? figures.obstacle,
+    keepReason: keep ?? figures.obstacle ?? keptByLink(name),
     restore: null,
     fingerprint: `${figures.fileCount}/${figures.bytes}/${figures.checksum}`,
   }));
   return { entries, totalBytes: walk.totalBytes, fileCount: walk.fileCount };
+}
+
+/** The entry that a link of the root leads to or into (`current -> 1.2`); null where it leads elsewhere. */
+async function entryBehind(root: string, link: string): Promise<string | null> {
+  try {
+    const [entry = ""] = relative(root, resolve(root, await readlink(join(root, link)))).split(sep);
+    return entry === "" || entry === ".." ? null : entry;
+  } catch (error) {
+    // Gone meanwhile, or something else now.
+    if (isGone(error) || systemCode(error) === "EINVAL") return null;
+    throw error;
+  }
 }

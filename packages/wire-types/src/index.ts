@@ -163,3 +163,4 @@ export { formatPressureAlert } from "./text/format-pressure-alert.js";
 export { toPressureTier } from "./to-pressure-tier.js";
 export { formatTimeSpan } from "./text/format-time-span.js";
 export { formatTierRow, type TierRow, type TierRowStyle } from "./text/format-tier-row.js";
+export { toPrintable } from "./text/to-printable.js";

@@ -1,3 +1,5 @@
+import { toPrintable } from "@continuum/wire-types";
+
 /**
  * A structured log line as a person at a terminal reads it: `warn: text (module)`; a line that isn't JSON stays as it is.
  */
@@ -12,5 +14,7 @@ export function formatLogLine(line: string): string {
   if (typeof entry !== "object" || entry === null) return text;
   const { level, msg, module } = entry as Record<string, unknown>;
   const origin = typeof module === "string" ? ` (${module})` : "";
-  return `${typeof level === "string" ? level : "log"}: ${typeof msg === "string" ? msg : text}${origin}`;
+  return toPrintable(
+    `${typeof level === "string" ? level : "log"}: ${typeof msg === "string" ? msg : text}${origin}`,
+  );
 }

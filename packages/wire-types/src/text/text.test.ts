@@ -7,6 +7,7 @@ import {
   formatTimeSpan,
   type PressureAlert,
   type TierRow,
+  toPrintable,
 } from "../index.js";
 
 describe("formatBytes", () => {
@@ -142,5 +143,12 @@ describe("formatTierRow", () => {
     const colored = formatTierRow(row, { ...style, color: true });
     expect(colored.replace(/\u001b\[[0-9;]*m/g, "")).toBe(formatTierRow(row, style));
     expect(colored).not.toBe(formatTierRow(row, style));
+  });
+});
+
+describe("toPrintable", () => {
+  it("leaves nothing that steers a terminal, begins a line, or turns the order of reading", () => {
+    expect(toPrintable("a\u001b[31mb\r\n\u009bc\u2028d\u202etxt.exe\u2066")).toBe("a [31mb c d txt.exe ");
+    expect(toPrintable("größe 📢 👩‍👩‍👧 עברית")).toBe("größe 📢 👩‍👩‍👧 עברית");
   });
 });

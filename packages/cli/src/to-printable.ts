@@ -1,4 +1,0 @@
-/** Text of another process as it may go to a terminal: on one line, without control characters. */
-export function toPrintable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
-}
