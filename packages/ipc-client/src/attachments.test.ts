@@ -1,4 +1,6 @@
 import { once } from "node:events";
+import { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { describe, expect, it } from "vitest";
 import { ConnectionError } from "./connection-error.js";
 import type { CoreClientOptions } from "./core-client-options.js";
@@ -13,7 +15,7 @@ function clientOf(peer: ScriptedPeer, options: CoreClientOptions = {}): RustCore
 
 /** Bytes with zeros and newlines in them, different everywhere. */
 function bytesOf(length: number): Buffer {
-  return Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8)) & 255));
+  return Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8) + (i >> 16) * 31) & 255));
 }
 
 describe("an attachment", () => {
@@ -109,6 +111,47 @@ describe("a streamed attachment", () => {
       for await (const chunk of attachment) chunks.push(chunk as Buffer);
       expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
     }
+  });
+
+  it("comes whole chunk by whole chunk where chunks are used again, each as it is until the next is asked for", async () => {
+    for (const length of [0, 1, 70_000, 9 * MIB + 3]) {
+      const bytes = bytesOf(length);
+      await using peer = await ScriptedPeer.start(({ reply }) => reply({ length }, bytes));
+      await using client = clientOf(peer);
+      const { attachment } = await client.stream("bytes", {}, { reuseChunks: true });
+      const memory = new Set<ArrayBufferLike>();
+      let received = 0;
+      for await (const chunk of attachment as AsyncIterable<Buffer>) {
+        memory.add(chunk.buffer);
+        // As much as may be read ahead has been, now and then.
+        if (received % MIB === 0 && length - received > 2 * MIB) {
+          await expect.poll(() => attachment.readableLength).toBe(4);
+        }
+        expect(chunk.equals(bytes.subarray(received, received + chunk.length))).toBe(true);
+        received += chunk.length;
+      }
+      expect(received).toBe(length);
+      expect(memory.size).toBeLessThanOrEqual(6);
+    }
+  });
+
+  it("is written on as it is, by a slow writer too, where chunks are used again", async () => {
+    const bytes = bytesOf(9 * MIB + 3);
+    await using peer = await ScriptedPeer.start(({ reply }) => reply(1, bytes));
+    await using client = clientOf(peer);
+    const { attachment } = await client.stream("bytes", {}, { reuseChunks: true });
+    let received = 0;
+    const writable = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        setImmediate(() => {
+          const isSame = chunk.equals(bytes.subarray(received, received + chunk.length));
+          received += chunk.length;
+          done(isSame ? null : new Error(`other bytes before ${received}`));
+        });
+      },
+    });
+    await pipeline(attachment, writable);
+    expect(received).toBe(bytes.length);
   });
 
   it("is empty where there is none, and an error where the core refuses", async () => {

@@ -14,6 +14,16 @@ export interface CallOptions {
   readonly attachmentInto?: Uint8Array | undefined;
 }
 
+/** What a caller may say about an attachment that is streamed. */
+export interface StreamOptions extends Omit<CallOptions, "attachmentInto"> {
+  /**
+   * Whether a chunk is only the caller's until it asks for the next one, as one does that iterates: the few chunks are used
+   * again, and memory stays below 4 MiB. Chunks that are the caller's to keep are memory until they are collected, which
+   * Node does when there are some 32 MiB of them. False. The stream is then one of objects: chunks are never joined.
+   */
+  readonly reuseChunks?: boolean | undefined;
+}
+
 /** Anything that can carry a command of the contract to the core: what the domain mixins stand on. */
 export interface CommandCaller {
   call<C extends CommandName>(

@@ -8,7 +8,7 @@ import {
 import { createLoopSpin } from "@continuum/wire-types/low-latency";
 import { Readable } from "node:stream";
 import { AttachmentStream, type CoreReplyStream } from "./attachment-stream.js";
-import type { CallOptions, CommandCaller } from "./command-caller.js";
+import type { CallOptions, CommandCaller, StreamOptions } from "./command-caller.js";
 import { ConnectionError } from "./connection-error.js";
 import { type CoreClientOptions, DEFAULT_CLIENT_OPTIONS } from "./core-client-options.js";
 import type { CoreEvents, EventName } from "./core-events.js";
@@ -130,9 +130,9 @@ export class CoreClient implements CommandCaller {
   async stream(
     command: string,
     params: RequestParams = {},
-    options: CallOptions = {},
+    options: StreamOptions = {},
   ): Promise<CoreReplyStream> {
-    const { signal, timeoutMs = this.#settings.requestTimeoutMs } = options;
+    const { signal, timeoutMs = this.#settings.requestTimeoutMs, reuseChunks = false } = options;
     const link = new CoreLink(this.#linkOptions, NOBODY);
     this.#streams.add(link);
     this.#keepAlive.acquire();
@@ -146,7 +146,7 @@ export class CoreClient implements CommandCaller {
       link,
       owner: this.#ownerOver(link),
       openAttachment: (bytes, flow) => {
-        const attachment = new AttachmentStream({ bytes, flow, timeoutMs, signal, onClosed });
+        const attachment = new AttachmentStream({ bytes, flow, timeoutMs, signal, reuseChunks, onClosed });
         opened.attachment = attachment;
         return attachment;
       },

@@ -1,5 +1,5 @@
 export type { CoreReplyStream } from "./attachment-stream.js";
-export type { CallOptions, CommandCaller } from "./command-caller.js";
+export type { CallOptions, CommandCaller, StreamOptions } from "./command-caller.js";
 export { CommandError } from "./command-error.js";
 export { connectCore } from "./connect-core.js";
 export { ConnectionError, type ConnectionErrorCode } from "./connection-error.js";

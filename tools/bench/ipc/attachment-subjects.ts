@@ -36,6 +36,10 @@ export const ATTACHMENT_SUBJECTS = {
     startServer: startCoreServer,
     startClient: (path) => Promise.resolve(startOurs(path, "stream")),
   },
+  "continuum, chunks reused": {
+    startServer: startCoreServer,
+    startClient: (path) => Promise.resolve(startOurs(path, "reuse")),
+  },
   existing: { startServer: startPlainServer, startClient: startExisting },
   ioredis: { startServer: startRedis, startClient: startRedisClient },
 } as const satisfies Record<string, AttachmentSubject>;
@@ -117,14 +121,15 @@ async function startRawClient(socketPath: string, keeps: boolean): Promise<Attac
   };
 }
 
-function startOurs(url: string, how: "own" | "into" | "stream"): AttachmentClient {
+function startOurs(url: string, how: "own" | "into" | "stream" | "reuse"): AttachmentClient {
   const client = new RustCoreIPCClient({ url });
   let buffer = new Uint8Array(0);
   return {
     fetch: async (bytes) => {
-      if (how === "stream") {
+      if (how === "stream" || how === "reuse") {
         let received = 0;
-        const { attachment } = await client.stream(command, { bytes });
+        const options = { reuseChunks: how === "reuse" };
+        const { attachment } = await client.stream(command, { bytes }, options);
         for await (const chunk of attachment) received += (chunk as Buffer).length;
         return received;
       }

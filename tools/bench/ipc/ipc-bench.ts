@@ -51,6 +51,7 @@ const ATTACHMENTS: readonly AttachmentSubjectName[] = [
   "continuum",
   "continuum, caller's buffer",
   "continuum, streamed",
+  "continuum, chunks reused",
   "existing",
   "ioredis",
 ];
