@@ -1,5 +1,6 @@
 /** `npm run bench [-- NAME ...]`: every benchmark, or those named. Ratios against a peer in the same run; nothing asserts a time. `--help` says more. */
 import { parseArgs } from "node:util";
+import { benchCacheWalk } from "./bench/cache-walk-bench.js";
 import { benchDecode } from "./bench/decode-bench.js";
 import { benchDockerReading, benchDockerRelief } from "./bench/docker-relief-bench.js";
 import { benchForecast } from "./bench/forecast-bench.js";
@@ -34,6 +35,7 @@ const benches: Readonly<Record<string, () => string | Promise<string>>> = {
   decode: benchDecode,
   generate: benchGenerate,
   "memory-pool": benchMemoryPool,
+  "cache-walk": benchCacheWalk,
   forecast: benchForecast,
   plan: () => benchPlan(),
   "ipc-crowd": benchIpcCrowd,

@@ -1,10 +1,10 @@
-import type { Stats } from "node:fs";
 import { open, opendir, readlink } from "node:fs/promises";
 import { basename, dirname, join, normalize } from "node:path";
 import type { CacheEntry, SharedPart } from "./cache-entry.js";
 import { type CacheScan, type ScanOptions, TRASH_PREFIX } from "./cache-scan.js";
 import { isGone } from "./file-error.js";
 import { KEEP_FILE } from "./keep-patterns.js";
+import { mapInBatches } from "./map-in-batches.js";
 import { allocatedBytes, lastUsed, noFigures, statIfThere, type TreeFigures, TreeWalk } from "./walk-tree.js";
 
 /** A repository's directory in the hub's cache: `models--org--name`. */
@@ -88,9 +88,11 @@ class RepositoryScan {
   }
 
   async #readBlobs(): Promise<void> {
-    for (const name of await this.#names(`${this.name}/blobs`)) {
+    const names = await this.#names(`${this.name}/blobs`);
+    const all = await mapInBatches(names, (name) => statIfThere(this.#path(`${this.name}/blobs/${name}`)));
+    for (const [i, name] of names.entries()) {
       const path = `${this.name}/blobs/${name}`;
-      const stats = await statIfThere(this.#path(path));
+      const stats = all[i] ?? null;
       if (stats?.isFile() !== true) continue;
       const { ino, size, mtimeMs, nlink, birthtimeMs } = stats;
       this.#blobs.set(name, {
@@ -121,19 +123,18 @@ class RepositoryScan {
   async #revision(revision: string): Promise<CacheEntry> {
     const key = `${this.name}/snapshots/${revision}`;
     const used = new Map<string, Blob>();
-    const links: { readonly path: string; readonly stats: Stats }[] = [];
+    const links: string[] = [];
     const figures = noFigures();
     const tree = new TreeWalk({
       ...this.options,
       onFile: (path, stats) => {
-        if (stats.isSymbolicLink()) links.push({ path, stats });
+        if (stats.isSymbolicLink()) links.push(path);
       },
     });
     await tree.add(this.#path(key), figures);
     tree.finish();
     const missingParts: string[] = [];
-    for (const { path } of links) {
-      const name = await this.#blobNameOf(path);
+    for (const name of await mapInBatches(links, (path) => this.#blobNameOf(path))) {
       const blob = this.#blobs.get(name ?? "");
       if (blob === undefined) {
         if (name !== null) missingParts.push(`${this.name}/blobs/${name}`);
@@ -201,7 +202,7 @@ class RepositoryScan {
 
   async #directories(path: string): Promise<string[]> {
     const names = await this.#names(path);
-    const all = await Promise.all(names.map((name) => statIfThere(this.#path(`${path}/${name}`))));
+    const all = await mapInBatches(names, (name) => statIfThere(this.#path(`${path}/${name}`)));
     return names.filter((_, i) => all[i]?.isDirectory() === true);
   }
 
