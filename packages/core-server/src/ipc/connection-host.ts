@@ -5,6 +5,7 @@ import type { DeadlineList } from "./deadline-list.js";
 import type { IpcConnection } from "./ipc-connection.js";
 import type { IpcLimits } from "./ipc-limits.js";
 import type { IpcLoad } from "./ipc-load.js";
+import type { KeptJson } from "./kept-json.js";
 import type { PendingRequest } from "./pending-request.js";
 import type { Session } from "./session.js";
 import type { Turns } from "./turns.js";
@@ -30,6 +31,8 @@ export interface ConnectionHost {
   readonly load: IpcLoad;
   /** Whose requests are served next. */
   readonly turns: Turns;
+  /** Encodes what handlers give. */
+  readonly json: KeptJson;
   /** Polls for the next request, where that is asked for. */
   readonly spin: LoopSpin | null;
 }

@@ -5,6 +5,7 @@ import { AttachedReply } from "../runtime/attached-reply.js";
 import { FrameBatch } from "./frame-batch.js";
 import type { IpcLimits } from "./ipc-limits.js";
 import type { IpcLoad } from "./ipc-load.js";
+import type { KeptJson } from "./kept-json.js";
 import { toReplyError } from "./reply-error.js";
 import {
   encodeAttachmentHead,
@@ -19,6 +20,7 @@ export interface OutputHost {
   readonly limits: Pick<IpcLimits, "maxEventBytes" | "maxOutputBytes" | "pauseOutputBytes">;
   readonly log: Logger;
   readonly load: Pick<IpcLoad, "isTooMuch" | "droppedConnections">;
+  readonly json: KeptJson;
   readonly spin: Pick<LoopSpin, "begin"> | null;
 }
 
@@ -43,9 +45,9 @@ interface Answered {
  * Replies of one turn leave in about so many writes: in one, the peer would have nothing to do meanwhile; in more,
  * system calls cost more than that.
  */
-const WRITES_PER_BATCH = 4;
+const WRITES_PER_BATCH = 2;
 /** Fewer replies than this aren't worth a write of their own. */
-const MIN_BATCH_FRAMES = 8;
+const MIN_BATCH_FRAMES = 16;
 /** So much is written at once, in bytes. */
 const MAX_BATCH_BYTES = 256 * 1024;
 
@@ -93,7 +95,7 @@ export class ConnectionOutput {
   answer({ requestId, command }: Answered, result: unknown): void {
     try {
       if (result instanceof AttachedReply) this.#sendAttached(requestId, result);
-      else this.#sendText(encodeSuccess(requestId, result));
+      else this.#sendText(encodeSuccess(requestId, this.host.json.of(result)));
     } catch (error) {
       const { text, detail } = toReplyError(error, command);
       this.host.log.error({ err: error, command }, "a reply can't be encoded");

@@ -32,7 +32,7 @@ describe("encodeFrame", () => {
   it("writes a result as JSON.stringify writes the whole reply", () => {
     for (const result of [undefined, null, 0, "é", [undefined], { a: undefined, b: Number.NaN }]) {
       for (const id of [null, 7])
-        expect(encodeSuccess(id, result)).toBe(JSON.stringify(toSuccess(id, result)));
+        expect(encodeSuccess(id, JSON.stringify(result))).toBe(JSON.stringify(toSuccess(id, result)));
     }
   });
 

@@ -41,10 +41,8 @@ export function encodeAttachmentHead(message: Outgoing, attachmentBytes: number)
   return head;
 }
 
-/** The JSON of a reply that carries a result; without `requestId` when the request had none. */
-export function encodeSuccess(requestId: number | null, result: unknown): string {
-  // A result of undefined has no JSON, and no key.
-  const json = JSON.stringify(result) as string | undefined;
+/** The JSON of a reply around that of its result, undefined for none; without `requestId` when the request had none. */
+export function encodeSuccess(requestId: number | null, json: string | undefined): string {
   const head = json === undefined ? '{"success":true' : `{"success":true,"result":${json}`;
   return requestId === null ? `${head}}` : `${head},"requestId":${requestId}}`;
 }

@@ -47,7 +47,7 @@ export function createSystemResourceModule({
     uptimeSeconds: uptime,
     monotonicMs: () => clock.monotonicMs(),
   });
-  const recentTier = new RecentValue({ read: tier, clock, maxAgeMs: MAX_AGE_MS });
+  const recentTier = new RecentValue({ read: async () => frozen(await tier()), clock, maxAgeMs: MAX_AGE_MS });
   const recentMemory = new RecentValue({ read: () => readMemoryUsage(), clock, maxAgeMs: MAX_AGE_MS });
   let context: ModuleContext | null = null;
 
@@ -103,4 +103,9 @@ function pick<K extends "stats" | "probe">(
   part: K,
 ): DockerTierReading[K] | Promise<DockerTierReading[K]> {
   return reading instanceof Promise ? reading.then((tier) => tier[part]) : reading[part];
+}
+
+/** A reading that is given as it is until the next: its text is kept. */
+function frozen({ stats, probe, atMs }: DockerTierReading): DockerTierReading {
+  return { stats: Object.freeze(stats), probe: Object.freeze(probe), atMs };
 }
