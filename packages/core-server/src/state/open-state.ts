@@ -45,6 +45,8 @@ export interface CoreState extends UseStore, EvictionLedger, CacheLedgerStore, R
 
 /** Notes that are kept: a disk that damages the file again and again makes many. */
 const MAX_NOTES = 20;
+/** How long the start waits for a core that is ending to let go of the file, in ms: a stop takes 1.8 s at most. */
+const WAIT_FOR_LOCK_MS = 2_000;
 /** After a damaged file the next one is begun no sooner, in ms. */
 const BEGIN_EVERY_MS = 60_000;
 
@@ -53,12 +55,14 @@ export interface OpenStateOptions {
   readonly directory: string;
   readonly log: Logger;
   readonly clock: Clock;
+  /** How long another core that has the file is waited for, in ms; 2,000 when left out. */
+  readonly waitForLockMs?: number;
 }
 
 /**
  * Opens the state in a directory; never fails. A damaged file is set aside, and what can still be read of it goes into a
  * new one; where none can be had the state is kept in memory until one can, and what was written meanwhile goes into it
- * then.
+ * then. A file that another core has stays that core's: this one keeps its state in memory as long as it runs.
  */
 export function openState(options: OpenStateOptions): CoreState {
   return new DirectoryState(options);
@@ -85,16 +89,18 @@ class DirectoryState implements CoreState {
   #memory: Memory | null = null;
   #problem: StateProblem | null = null;
   #begunMs = -Infinity;
+  /** Another core had the file while this one ran: what it wrote is never replaced by what this one knows. */
+  #isAnothers = false;
   #isClosed = false;
   /** What the file was told and asked so far, for the one that takes its place should it be damaged. */
   readonly #told = { uses: new MemoryUseStore(), documents: new Map<string, unknown>() };
 
-  constructor({ directory, log, clock }: OpenStateOptions) {
+  constructor({ directory, log, clock, waitForLockMs = WAIT_FOR_LOCK_MS }: OpenStateOptions) {
     this.#path = join(directory, "state.db");
     this.#log = log;
     this.#clock = clock;
     try {
-      this.#file = this.#open();
+      this.#file = this.#open(waitForLockMs);
     } catch (error) {
       if (!(error instanceof StateError)) throw error;
       this.#rememberInMemory(error);
@@ -205,12 +211,13 @@ class DirectoryState implements CoreState {
   }
 
   maintain(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isAnothers) return;
     try {
       if (this.#file === null) this.#moveToFile();
       else this.#file.reserve();
     } catch (error) {
       if (!(error instanceof StateError || error instanceof PoolError)) throw error;
+      if (error instanceof StateError && error.code === "locked") this.#leaveToAnother(error);
       this.#log.debug({ err: error }, `the state can't be kept in its file yet: ${error.message}`);
     }
   }
@@ -280,9 +287,9 @@ class DirectoryState implements CoreState {
     }
   }
 
-  #open(): StateFile {
+  #open(waitForLockMs = 0): StateFile {
     try {
-      return new StateFile(this.#path);
+      return new StateFile(this.#path, { waitForLockMs });
     } catch (error) {
       if (!(error instanceof StateError) || error.code !== "damaged") throw error;
       return this.#begin(error);
@@ -304,9 +311,13 @@ class DirectoryState implements CoreState {
 
   /** There is no file that can be written: what one holds all the same is remembered. */
   #rememberInMemory(why: StateError): void {
+    if (why.code === "locked") {
+      this.#leaveToAnother(why);
+      return;
+    }
     this.#becomeWrong(why.message);
     const where = "uses, evictions and counters are remembered in memory only, until it can be had";
-    // Another core's file, or a newer one's, is none of ours.
+    // A newer core's file is none of ours.
     const isOurs = why.code === "unwritable" || why.code === "full";
     if (!isOurs || !existsSync(this.#path)) {
       this.#say(`${why.message}; ${where}`);
@@ -324,6 +335,16 @@ class DirectoryState implements CoreState {
     this.#inMemory.knownDeletions = cacheLedger.deletions({ limit: Number.MAX_SAFE_INTEGER }).length;
     this.#inMemory.knownLines = ledger.page({ limit: Number.MAX_SAFE_INTEGER }).length;
     this.#say(`${why.message}; ${where}, from what it holds`);
+  }
+
+  /** For good: what this core counted since its start must not take the place of what the other one has written. */
+  #leaveToAnother(why: StateError): void {
+    this.#isAnothers = true;
+    const text = `${why.message}: the state directory is in use`;
+    this.#becomeWrong(text);
+    this.#say(
+      `${text}; what this core counts, deletes and sees is remembered in memory only as long as it runs: give it a --state-dir of its own`,
+    );
   }
 
   /** What was remembered in memory goes into the file, and the file is used from now on. */

@@ -9,12 +9,13 @@ import {
 } from "@continuum/pool-docker";
 import type { CacheDeletion } from "@continuum/pool-directory";
 import Database from "libsql";
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { PressureHistoryPoint } from "@continuum/wire-types";
 import type { CacheLedgerQuery, CacheLedgerStore } from "./cache-ledger.js";
 import { CacheLedgerTable } from "./cache-ledger-table.js";
 import { type AdoptedLine, LedgerTable } from "./ledger-table.js";
+import { makeDirectories } from "./make-directories.js";
 import { MIGRATIONS } from "./migrations.js";
 import { parseJson } from "./parse-json.js";
 import type { KeptReading, RecordBatch, RecordStore, Resolution, SeriesQuery } from "./record-store.js";
@@ -72,18 +73,19 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
     {
       ledgerLines = LEDGER_LINES,
       maxPages = MAX_PAGES,
-    }: Partial<Record<"ledgerLines" | "maxPages", number>> = {},
+      waitForLockMs = 0,
+    }: Partial<Record<"ledgerLines" | "maxPages" | "waitForLockMs", number>> = {},
   ) {
     this.#path = path;
     this.#ledger = new LedgerTable((sql) => this.#statement(sql), ledgerLines);
     this.#maxPages = maxPages;
     let db: Database.Database | null = null;
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      makeDirectories(dirname(path), 0o700);
       chmodSync(dirname(path), 0o700);
       // Made here, with rights for its owner alone.
       closeSync(openSync(path, "a", 0o600));
-      db = new Database(path);
+      db = new Database(path, { timeout: waitForLockMs });
       db.exec("PRAGMA locking_mode = EXCLUSIVE");
       // The journal's file stays as large as it was: deleting and making it anew would need space.
       db.exec("PRAGMA journal_mode = PERSIST");
@@ -388,7 +390,11 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
   }
 }
 
-/** Closing alone lets go of the file's lock only when all statements have been collected as garbage. */
+/**
+ * Closing alone lets go of the file's lock only when all statements have been collected as garbage: the library has no way to
+ * end a statement. Its descriptor goes then, too; where another connection of this process has a lock on the file by then,
+ * when that one lets go, since closing it would end the other's lock.
+ */
 function closeDatabase(db: Database.Database): void {
   try {
     db.exec("PRAGMA locking_mode = NORMAL");
