@@ -249,8 +249,14 @@ export class Connection {
           this.owner.onIgnored();
           return;
         }
+        const detail = decodeErrorDetail(errorDetail);
+        if (detail?.kind === "shuttingDown" && this.#pending.get(requestId)?.idempotent === true) {
+          // It stays in flight until the connection ends, which it does now, and is then sent to the next core.
+          this.#isHealthy = true;
+          return;
+        }
         const request = this.#take(requestId);
-        request?.fail(new CommandError(request.command, error, decodeErrorDetail(errorDetail)));
+        request?.fail(new CommandError(request.command, error, detail));
         return;
       }
       case "event":

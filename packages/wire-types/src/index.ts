@@ -52,6 +52,7 @@ export type {
   RuntimeModule,
   RuntimeModuleMetrics,
   RuntimeState,
+  ShutdownFailure,
   SystemResources,
   TopProcesses,
 } from "./gen/types.js";
@@ -114,6 +115,7 @@ export {
   decodeRuntimeModule,
   decodeRuntimeModuleMetrics,
   decodeRuntimeState,
+  decodeShutdownFailure,
   decodeSystemResources,
   decodeTopProcesses,
   dockerDiskReadingSchema,
@@ -154,6 +156,7 @@ export {
   runtimeModuleMetricsSchema,
   runtimeStateSchema,
   runtimeModuleSchema,
+  shutdownFailureSchema,
   systemResourcesSchema,
   topProcessesSchema,
 } from "./gen/types.js";

@@ -117,15 +117,17 @@ describe("the output of a connection", () => {
     expect(rig.socket.destroyed).toBe(false);
   });
 
-  it("doesn't count an attachment as held, and holds it to the same bound", async () => {
+  it("doesn't count an attachment as held, and has one that doesn't fit beside it wait", async () => {
     await using rig = await openOutput();
     const reply = new AttachedReply({}, Buffer.alloc(5 * MIB));
     rig.output.answer(answered, reply);
     expect(rig.socket.writableLength).toBeGreaterThan(4 * MIB);
     expect(rig.output.heldBytes).toBeLessThan(MIB);
     expect(rig.output.isPaused).toBe(true);
+    const { writableLength } = rig.socket;
     rig.output.answer(answered, reply);
-    expect(rig.socket.destroyed).toBe(true);
+    expect(rig.socket.destroyed).toBe(false);
+    expect(rig.socket.writableLength).toBe(writableLength);
   });
 
   it("writes what it has when it is finished, and nothing after", async () => {

@@ -63,6 +63,9 @@ export class ConnectionOutput {
   #eventBytes = 0;
   /** Unread output that is attachments: whoever gave them holds them anyway. */
   #attachedBytes = 0;
+  /** Replies whose attachments wait until the peer has read those before. */
+  readonly #waitingAttached: { readonly requestId: number | null; readonly reply: AttachedReply<unknown> }[] =
+    [];
 
   constructor(
     private readonly socket: Socket,
@@ -140,9 +143,10 @@ export class ConnectionOutput {
     return wasPaused;
   }
 
-  /** Writes what was put together, and takes nothing more. */
+  /** Writes what was put together and what waits, and takes nothing more. */
   finish(): void {
     this.flush();
+    for (const { requestId, reply } of this.#waitingAttached.splice(0)) this.#writeAttached(requestId, reply);
     this.#isFinished = true;
   }
 
@@ -160,16 +164,40 @@ export class ConnectionOutput {
     }
   }
 
-  #sendAttached(requestId: number | null, { result, attachment }: AttachedReply<unknown>): void {
-    const head = encodeAttachmentHead(toSuccess(requestId, result), attachment.byteLength);
-    if (!this.#canWrite(head.length + attachment.byteLength)) return;
+  /** One attachment may have any size; several are unread at once only as far as they fit the bound together. */
+  #sendAttached(requestId: number | null, reply: AttachedReply<unknown>): void {
+    if (this.#waitingAttached.length === 0 && this.#hasRoomFor(reply)) this.#writeAttached(requestId, reply);
+    else this.#waitingAttached.push({ requestId, reply });
+  }
+
+  #hasRoomFor({ attachment }: AttachedReply<unknown>): boolean {
+    const { maxOutputBytes } = this.host.limits;
+    return this.#attachedBytes === 0 || this.#attachedBytes + attachment.byteLength <= maxOutputBytes;
+  }
+
+  #writeAttached(requestId: number | null, { result, attachment }: AttachedReply<unknown>): void {
+    const { byteLength } = attachment;
+    const head = encodeAttachmentHead(toSuccess(requestId, result), byteLength);
+    if (!this.#canWrite(head.length)) return;
     this.flush();
     this.socket.cork();
     this.socket.write(head);
-    this.#attachedBytes += attachment.byteLength;
-    this.socket.write(attachment, () => (this.#attachedBytes -= attachment.byteLength));
+    this.#attachedBytes += byteLength;
+    this.socket.write(attachment, () => {
+      this.#attachedBytes -= byteLength;
+      this.#writeWaiting();
+    });
     this.socket.uncork();
     this.#pauseIfUnread();
+  }
+
+  #writeWaiting(): void {
+    for (;;) {
+      const next = this.#waitingAttached[0];
+      if (next === undefined || this.socket.destroyed || !this.#hasRoomFor(next.reply)) return;
+      this.#waitingAttached.shift();
+      this.#writeAttached(next.requestId, next.reply);
+    }
   }
 
   #write(frame: Buffer): void {
@@ -184,7 +212,8 @@ export class ConnectionOutput {
     const { socket } = this;
     if (socket.destroyed || this.#isFinished) return false;
     const { limits, load } = this.host;
-    const unreadBytes = socket.writableLength + this.#batch.length;
+    // Attachments have a bound of their own.
+    const unreadBytes = socket.writableLength - this.#attachedBytes + this.#batch.length;
     // A single frame may be larger than the buffer's bound; a peer that leaves others unread may not have it.
     const fits = unreadBytes + bytes <= limits.maxOutputBytes && !load.isTooMuch(unreadBytes);
     if (unreadBytes === 0 || fits) return true;

@@ -1,5 +1,6 @@
 import { ManualClock } from "@continuum/broker-core/testing";
 import { describe, expect, it } from "vitest";
+import { AttachedReply } from "../runtime/attached-reply.js";
 import { type Dispatch, echo, serve } from "../testing/ipc-harness.js";
 import type { RawClient } from "../testing/raw-client.js";
 
@@ -34,6 +35,75 @@ describe("the limits in time", () => {
       errorDetail: { kind: "timeout", command: "hang", timeoutMs: 60_000 },
     });
     expect(await client.call("echo", 1)).toMatchObject({ success: true, requestId: 1 });
+  });
+});
+
+describe("a line that is too long", () => {
+  it("behind others that still wait: they are answered, and nothing that comes after it", async () => {
+    const seen: unknown[] = [];
+    await using harness = await serve({
+      limits: { maxLineBytes: 10_000 },
+      dispatch: (_, { n }) => void seen.push(n),
+    });
+    const client = await harness.connect();
+    // More than is served at once; and the next read follows at once, since this one fills what is read at once.
+    const lines = Array.from({ length: 200 }, (_, n) =>
+      JSON.stringify({ command: "a", requestId: n + 1, n }),
+    );
+    const before = `${lines.join("\n")}\n`;
+    client.send(`${before.padEnd(64 * 1024, "x")}x\n{"command":"a","requestId":999,"n":999}\n`);
+    for (let id = 1; id <= 200; id += 1) expect(await client.next()).toMatchObject({ requestId: id });
+    expect(await client.next()).toMatchObject({ success: false, errorDetail: { kind: "badRequest" } });
+    await client.closed();
+    await expect(client.next()).rejects.toThrow("closed");
+    expect(seen).toEqual(Array.from({ length: 200 }, (_, n) => n));
+  });
+});
+
+describe("attachments", () => {
+  it("that are too large to be unread together wait for each other, and cost nobody the connection", async () => {
+    const large = Buffer.alloc(3_000_000, 7);
+    await using harness = await serve({
+      limits: { maxOutputBytes: 4_000_000 },
+      dispatch: async (command, params) => {
+        await new Promise(setImmediate);
+        return command === "attached" ? new AttachedReply(params, large) : params;
+      },
+    });
+    const client = await harness.connect();
+    for (let id = 1; id <= 8; id += 1) client.request(id % 2 === 0 ? "attached" : "echo", id, { id });
+    const sizes = new Map<unknown, number>();
+    for (let count = 1; count <= 8; count += 1) {
+      const { requestId, result, attachment } = await client.next();
+      expect(result).toEqual({ id: requestId });
+      sizes.set(requestId, attachment?.length ?? 0);
+    }
+    for (let id = 1; id <= 8; id += 1) expect(sizes.get(id)).toBe(id % 2 === 0 ? large.length : 0);
+    expect(harness.server.metrics.droppedConnections).toBe(0);
+  });
+
+  it("that wait are still sent when the server is closed", async () => {
+    const large = Buffer.alloc(3_000_000, 7);
+    await using harness = await serve({
+      limits: { maxOutputBytes: 4_000_000 },
+      dispatch: async () => {
+        await new Promise(setImmediate);
+        return new AttachedReply({}, large);
+      },
+    });
+    const client = await harness.connect();
+    client.socket.pause();
+    for (let id = 1; id <= 3; id += 1) client.request("attached", id);
+    const other = await harness.connect();
+    await other.call("attached", 1);
+    const closing = harness.server.close(1_000);
+    client.socket.resume();
+    for (let id = 1; id <= 3; id += 1) {
+      const { requestId, attachment } = await client.next();
+      expect([requestId, attachment?.length]).toEqual([id, large.length]);
+    }
+    await closing;
+    await client.closed();
   });
 });
 

@@ -9,7 +9,14 @@ import { LineDecoder } from "./line-decoder.js";
 import { LineQueue } from "./line-queue.js";
 import { PendingRequest, type Requester } from "./pending-request.js";
 import { decodeRequest } from "./request-decoder.js";
-import { badRequest, encodeFrame, type Outgoing, overloaded, toFailure } from "./response-encoder.js";
+import {
+  badRequest,
+  encodeFrame,
+  type Outgoing,
+  overloaded,
+  shuttingDown,
+  toFailure,
+} from "./response-encoder.js";
 import type { Session } from "./session.js";
 import type { TurnTaker } from "./turns.js";
 
@@ -131,12 +138,21 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     return served;
   }
 
-  /** Answers what is in flight, takes nothing more, and closes. */
+  /** Answers what is in flight, takes nothing more, and closes. What waits for its turn is told that it won't be served. */
   drain(): void {
     if (this.#state !== "reading") return;
     this.#state = "ending";
+    while (this.#queue.length > 0) this.#turnAway(this.#queue.shift());
     this.#takeNoMore();
     this.#endIfIdle();
+  }
+
+  /** Ends a drain that takes too long: what is still in flight is told so, and aborted. */
+  giveUp(): void {
+    for (const { requestId, command } of this.#pending) {
+      this.#output.send(shuttingDown(requestId, command, true));
+    }
+    this.#close();
   }
 
   /** Closes at once; requests in flight are aborted. */
@@ -303,6 +319,13 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     }
     if (result instanceof Promise) this.#await(pending, result);
     else this.#output.answer(pending, result);
+  }
+
+  /** Says of a line that came that it isn't served any more. */
+  #turnAway(line: string | null): void {
+    const request = decodeRequest(line);
+    if (request.kind === "refused") this.#output.send(badRequest(request.requestId, request.reason));
+    else this.#output.send(shuttingDown(request.requestId, request.command, false));
   }
 
   /** Only what can't be answered at once is in flight. */

@@ -227,8 +227,41 @@ describe("the server", () => {
     answer.resolve(undefined);
     expect(await client.next()).toMatchObject({ success: true, requestId: 1 });
     await closing;
+    expect(await hung.next()).toMatchObject({
+      success: false,
+      requestId: 1,
+      errorDetail: { kind: "shuttingDown", command: "hang", mayHaveExecuted: true },
+    });
     await hung.closed();
     await expect(lstat(harness.path)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  it("tells requests that wait at the close that they weren't executed", async () => {
+    let executed = 0;
+    await using harness = await serve({
+      limits: { pauseOutputBytes: 100_000 },
+      dispatch: (command) => (command === "large" ? "x".repeat((executed += 1) && 500_000) : null),
+    });
+    const client = await harness.connect();
+    client.socket.pause();
+    const count = 20;
+    for (let id = 1; id <= count; id += 1) client.request("large", id);
+    const other = await harness.connect();
+    await other.call("echo", 1);
+    const closing = harness.server.close(1_000);
+    client.socket.resume();
+    let refused = 0;
+    for (let id = 1; id <= count; id += 1) {
+      const { requestId, success, errorDetail } = await client.next();
+      expect(requestId).toBe(id);
+      if (success === true) continue;
+      expect(errorDetail).toEqual({ kind: "shuttingDown", command: "large", mayHaveExecuted: false });
+      refused += 1;
+    }
+    expect(refused).toBeGreaterThan(0);
+    expect(executed).toBe(count - refused);
+    await closing;
+    await client.closed();
   });
 
   it("on TCP ends a connection that speaks another protocol, before its body is read", async () => {

@@ -35,6 +35,9 @@ export interface IpcServerOptions {
   readonly limits?: Partial<IpcLimits>;
 }
 
+/** What a peer that wasn't answered has, in ms, to read why. */
+const FAREWELL_MS = 100;
+
 /** Listens on its endpoints and keeps the connections. */
 export class IpcServer {
   readonly #doors: readonly IpcDoor[];
@@ -111,11 +114,16 @@ export class IpcServer {
     }
   }
 
-  /** Takes no more connections or requests, answers those in flight for at most `drainMs`, then closes the rest. */
+  /**
+   * Takes no more connections or requests, answers those in flight for at most `drainMs`, then tells the rest that they
+   * weren't answered, and closes.
+   */
   async close(drainMs: number): Promise<void> {
     const closing = await Promise.all(this.#doors.map((door) => door.close()));
     for (const connection of this.#connections) connection.drain();
     await this.#emptyWithin(drainMs);
+    for (const connection of this.#connections) connection.giveUp();
+    await this.#emptyWithin(FAREWELL_MS);
     for (const connection of this.#connections) connection.destroy();
     await Promise.all(closing.map(({ emptied }) => emptied));
     this.#host.requestDeadlines.clear();

@@ -68,3 +68,9 @@ export function badRequest(requestId: number | null, reason: string): Outgoing {
 export function overloaded(requestId: number | null, reason: string): Outgoing {
   return toFailure(requestId, `overloaded: ${reason}`, { kind: "overloaded", reason });
 }
+
+/** What a request is answered with that a stopping core doesn't answer any more. */
+export function shuttingDown(requestId: number | null, command: string, mayHaveExecuted: boolean): Outgoing {
+  const text = `${command}: the core is shutting down${mayHaveExecuted ? "; it may have been executed" : ""}`;
+  return toFailure(requestId, text, { kind: "shuttingDown", command, mayHaveExecuted });
+}

@@ -37,6 +37,26 @@ describe("ProcessSampler", () => {
     ]);
   });
 
+  it("reads the processes once for all who ask meanwhile, and again after a reading that failed", async () => {
+    let reads = 0;
+    let fail = (_: Error): void => undefined;
+    const reading = new Promise<ProcessSample[]>((_, reject) => (fail = reject));
+    const sampler = new ProcessSampler({
+      readTable: () => {
+        reads += 1;
+        return reads === 1 ? reading : Promise.resolve([sample(1, 50)]);
+      },
+      uptimeSeconds: () => 1000,
+      monotonicMs: () => 1_000_000,
+    });
+    const asked = [sampler.top(1), sampler.top(5), sampler.tick()];
+    expect(reads).toBe(1);
+    fail(new Error("no /proc"));
+    for (const { status } of await Promise.allSettled(asked)) expect(status).toBe("rejected");
+    expect((await sampler.top(1)).byCpu).toMatchObject([{ pid: 1 }]);
+    expect(reads).toBe(2);
+  });
+
   it("asked again before a tick came, it takes the second sample itself", async () => {
     const { world, sampler } = setUp();
     world.table = [sample(1, 50)];

@@ -18,12 +18,15 @@ const MIN_APART_MS = 500;
  * The processes that use most, between two samples.
  *
  * Reading every process costs milliseconds, so it is done while somebody asks, not all the time: the first answer
- * after a pause tells each process's average since its start, the following ones tell what it uses now.
+ * after a pause tells each process's average since its start, the following ones tell what it uses now. Those who ask
+ * while the processes are being read share that one reading.
  */
 export class ProcessSampler {
   #earlier: TableSample | null = null;
   #latest: TableSample | null = null;
   #watchedUntilMs = 0;
+  /** The sample that is being taken: whoever asks meanwhile gets it, too. */
+  #sampling: Promise<TableSample> | null = null;
 
   constructor(
     private readonly options: {
@@ -61,7 +64,12 @@ export class ProcessSampler {
     };
   }
 
-  async #sample(): Promise<TableSample> {
+  #sample(): Promise<TableSample> {
+    this.#sampling ??= this.#takeSample().finally(() => (this.#sampling = null));
+    return this.#sampling;
+  }
+
+  async #takeSample(): Promise<TableSample> {
     const processes = new Map((await this.options.readTable()).map((each) => [each.pid, each]));
     const sample: TableSample = { atMs: this.options.monotonicMs(), processes };
     if (this.#latest !== null && sample.atMs - this.#latest.atMs >= MIN_APART_MS)

@@ -95,6 +95,8 @@ export type { RuntimeModuleMetrics } from "./system/RuntimeModuleMetrics";
 export { decodeRuntimeModuleMetrics, runtimeModuleMetricsSchema } from "./validators/RuntimeModuleMetrics";
 export type { RuntimeState } from "./system/RuntimeState";
 export { decodeRuntimeState, runtimeStateSchema } from "./validators/RuntimeState";
+export type { ShutdownFailure } from "./system/ShutdownFailure";
+export { decodeShutdownFailure, shutdownFailureSchema } from "./validators/ShutdownFailure";
 export type { SystemResources } from "./system/SystemResources";
 export { decodeSystemResources, systemResourcesSchema } from "./validators/SystemResources";
 export type { TopProcesses } from "./system/TopProcesses";
