@@ -26,6 +26,26 @@ describe("a core's life", () => {
     await idle.closed();
   });
 
+  it("SIGTERM under 200 expensive requests: each gets its reply, or is told why not", async () => {
+    await using core = await startCore({ home, args: noEngine });
+    await using peer = await connectRaw(core.socketPath);
+    const ids = Array.from({ length: 200 }, (_, index) => index + 1);
+    const request = { command: "system/resources", includeProcesses: true };
+    peer.send(ids.map((requestId) => `${JSON.stringify({ ...request, requestId })}\n`).join(""));
+    // The core has begun with them.
+    const replies = [await peer.next()];
+    const ended = core.end("SIGTERM");
+    while (replies.length < ids.length) replies.push(await peer.next());
+    const { code, tookMs } = await ended;
+    expect(code).toBe(0);
+    expect(tookMs).toBeLessThan(2000);
+    expect(replies.map(({ requestId }) => requestId).sort((a, b) => Number(a) - Number(b))).toEqual(ids);
+    const refused = replies.filter(({ success }) => success !== true);
+    for (const { errorDetail } of refused) expect(errorDetail).toMatchObject({ kind: "shuttingDown" });
+    // One reading of the processes answers all that came meanwhile.
+    expect(refused.length).toBeLessThan(ids.length / 2);
+  });
+
   it("a second start names the running one and leaves it alone", async () => {
     await using first = await startCore({ home, args: noEngine });
     await using second = await startCore({ home, args: noEngine, waitUntilUp: false });

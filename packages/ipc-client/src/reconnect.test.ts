@@ -60,6 +60,25 @@ describe("when the connection breaks", () => {
     expect(count).toBe(8);
   });
 
+  it("what a stopping core turns away is sent to the next one if it may be repeated, and else fails as the core said", async () => {
+    await using peer = await ScriptedPeer.start();
+    await using client = new RustCoreIPCClient({ url: peer.path });
+    const repeated = client.dockerTierStats();
+    const once = client.resourceAdmit({ tier: "docker", projectedBytes: 1 }).catch((error: unknown) => error);
+    for (let count = 0; count < 2; count += 1) {
+      const { command, fail } = await peer.next();
+      fail("the core is shutting down", { kind: "shuttingDown", command, mayHaveExecuted: false });
+    }
+    expect(await once).toMatchObject({
+      name: "CommandError",
+      errorDetail: { kind: "shuttingDown", mayHaveExecuted: false },
+    });
+    await peer.kill();
+    await peer.listen();
+    (await peer.next()).reply(stats);
+    expect(await repeated).toEqual(stats);
+  });
+
   it("what wasn't written is sent afterwards, whatever it is, exactly once", async () => {
     await using peer = await ScriptedPeer.start();
     await using client = new RustCoreIPCClient({ url: peer.path, maxInFlight: 1 });
