@@ -149,8 +149,10 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
 
   /** Ends a drain that takes too long: what is still in flight is told so, and aborted. */
   giveUp(): void {
-    for (const { requestId, command } of this.#pending) {
-      this.#output.send(shuttingDown(requestId, command, true));
+    for (const pending of this.#inFlight.takeAll()) {
+      this.#output.send(shuttingDown(pending.requestId, pending.command, true));
+      // It is let go of, and aborted, with the connection.
+      this.#inFlight.add(pending);
     }
     this.#close();
   }
