@@ -39,7 +39,7 @@ describe("ProcessSampler", () => {
 
   it("reads the processes once for all who ask meanwhile, and again after a reading that failed", async () => {
     let reads = 0;
-    let fail = (_: Error): void => undefined;
+    let fail: (error: Error) => void = () => undefined;
     const reading = new Promise<ProcessSample[]>((_, reject) => (fail = reject));
     const sampler = new ProcessSampler({
       readTable: () => {
