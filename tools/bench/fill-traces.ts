@@ -1,7 +1,10 @@
 /** One reading of a synthetic or recorded fill. */
 export interface TracePoint {
   readonly atMs: number;
+  /** As it is read. */
   readonly pressure: number;
+  /** As it is. */
+  readonly level: number;
 }
 
 /** A fill (or what only looks like one), and what is true of it. */
@@ -10,12 +13,8 @@ export interface FillTrace {
   readonly points: readonly TracePoint[];
   /** When it really is full, in ms of the trace; null for one that never will be. */
   readonly fullAtMs: number | null;
-  /**
-   * From when on the fill is steady, in ms: three minutes after it began, or after anything that changed its course (a
-   * burst, another rate, a relief); a minute where it is full within ten. Of what is no fill, from when on it looks as
-   * its name says.
-   */
-  readonly steadyFromMs: number;
+  /** Of what is no fill: from when on it looks as its name says. Of a fill 0. */
+  readonly looksFromMs: number;
 }
 
 /** Numbers of [0, 1), the same for the same seed (mulberry32). */
@@ -36,8 +35,6 @@ export function gaussian(random: () => number): number {
 
 const TICK_MS = 5_000;
 const HOUR_MS = 3_600_000;
-const SEEN_MS = 180_000;
-const SEEN_FAST_MS = 60_000;
 
 /** How a trace goes on: the level after `stepMs`, from `level` at `atMs`. */
 export type NextLevel = (level: number, atMs: number, stepMs: number, random: () => number) => number;
@@ -47,7 +44,7 @@ export interface TraceOptions {
   readonly from: number;
   readonly hours: number;
   readonly fills: boolean;
-  readonly steadyFromMs?: number;
+  readonly looksFromMs?: number;
   /** How a level is read: quantised, trembling. As it is when left out. */
   readonly read?: (level: number, random: () => number) => number;
   /** How long until the next reading; five seconds give or take a fifth of one when left out. */
@@ -60,7 +57,7 @@ function usualTickMs(_level: number, _atMs: number, random: () => number): numbe
 
 /** A trace of readings of a level that `next` moves on. */
 export function trace(name: string, seed: number, options: TraceOptions, next: NextLevel): FillTrace {
-  const { from, hours, fills, steadyFromMs } = options;
+  const { from, hours, fills, looksFromMs = 0 } = options;
   const read = options.read ?? ((level: number) => level);
   const tickMs = options.tickMs ?? usualTickMs;
   const random = traceRandom(seed);
@@ -68,14 +65,14 @@ export function trace(name: string, seed: number, options: TraceOptions, next: N
   let level = from;
   let fullAtMs: number | null = null;
   for (let atMs = 0; atMs < hours * HOUR_MS && level < 1;) {
-    points.push({ atMs, pressure: Math.max(0, read(level, random)) });
+    points.push({ atMs, pressure: Math.max(0, read(level, random)), level });
     const stepMs = tickMs(level, atMs, random);
     const before = level;
     level = next(level, atMs, stepMs, random);
     atMs += stepMs;
     if (level >= 1) fullAtMs = atMs - stepMs + (stepMs * (1 - before)) / (level - before);
   }
-  return { name, points, fullAtMs: fills ? fullAtMs : null, steadyFromMs: steadyFromMs ?? SEEN_MS };
+  return { name, points, fullAtMs: fills ? fullAtMs : null, looksFromMs };
 }
 
 /** Growth a ms of a ratio an hour. */
@@ -119,45 +116,55 @@ export function steadyTraces(seed: number): readonly FillTrace[] {
       { ...fill, read: (level) => Math.floor(level * 1000) / 1000 },
       growth(0.5),
     ),
-    trace("slow, full in ten hours", seed, { ...fill, hours: 12 }, growth(0.08)),
     trace(
-      "fast, full in five minutes",
+      "short, full in a minute, read every second",
       seed,
-      { ...fill, from: 0.3, steadyFromMs: SEEN_FAST_MS },
-      growth(8.4),
+      { ...fill, from: 0.4, tickMs: seconds(1) },
+      growth(36),
     ),
+    trace(
+      "still for a minute, then 0.35 to full in 36 s, read as a core does",
+      seed,
+      { ...fill, from: 0.35, tickMs: hastened(60_000) },
+      (level, atMs, ms, random) =>
+        // A reading may fall into the time when it begins.
+        growth(65, 0.1)(level, atMs, Math.max(0, Math.min(ms, atMs + ms - 60_000)), random),
+    ),
+    trace(
+      "half an hour, level noise of 0.1 %, read every ten seconds",
+      seed,
+      {
+        ...fill,
+        tickMs: seconds(10),
+        read: (level, random) => Math.min(1, level + 0.001 * gaussian(random)),
+      },
+      growth(1.6),
+    ),
+    trace("slow, full in ten hours", seed, { ...fill, hours: 12 }, growth(0.08)),
+    trace("fast, full in five minutes", seed, { ...fill, from: 0.3 }, growth(8.4)),
     trace(
       "fast, read ever more often",
       seed,
       {
         ...fill,
         from: 0.3,
-        steadyFromMs: SEEN_FAST_MS,
         tickMs: (level) => Math.max(250, (1 - level) * 5_000),
       },
       growth(8.4),
     ),
-    trace(
-      "stops for ten seconds, goes on for twenty",
-      seed,
-      { ...fill, steadyFromMs: SEEN_MS },
-      (level, atMs, ms) => (atMs % 30_000 < 10_000 ? level : level + perMs(0.75) * ms),
+    trace("stops for ten seconds, goes on for twenty", seed, fill, (level, atMs, ms) =>
+      atMs % 30_000 < 10_000 ? level : level + perMs(0.75) * ms,
     ),
-    trace("one burst of 5 % within", seed, { ...fill, steadyFromMs: 900_000 + SEEN_FAST_MS }, burstWithin()),
-    trace("rate doubles", seed, { ...fill, steadyFromMs: 900_000 + SEEN_MS }, (level, atMs, ms, random) =>
+    trace("one burst of 5 % within", seed, fill, burstWithin()),
+    trace("rate doubles", seed, fill, (level, atMs, ms, random) =>
       growth(atMs < 900_000 ? 0.4 : 0.8)(level, atMs, ms, random),
     ),
-    trace("rate halves", seed, { ...fill, steadyFromMs: 900_000 + SEEN_MS }, (level, atMs, ms, random) =>
+    trace("rate halves", seed, fill, (level, atMs, ms, random) =>
       growth(atMs < 900_000 ? 0.8 : 0.4)(level, atMs, ms, random),
     ),
-    trace("relieved once", seed, { ...fill, from: 0.5, steadyFromMs: 2_340_000 }, relievedOnce()),
-    trace(
-      "not read for five minutes",
-      seed,
-      { ...fill, steadyFromMs: SEEN_MS, tickMs: gap(1_200_000, 300_000) },
-      growth(0.5),
-    ),
-    trace("builds that clean up after them", seed, { ...fill, steadyFromMs: 1_200_000 }, cleaningUp()),
+    trace("relieved once", seed, { ...fill, from: 0.5 }, relievedOnce()),
+    trace("not read for five minutes", seed, { ...fill, tickMs: gap(1_200_000, 300_000) }, growth(0.5)),
+    trace("builds that clean up after them", seed, fill, cleaningUp()),
   ];
 }
 
@@ -165,6 +172,17 @@ export function steadyTraces(seed: number): readonly FillTrace[] {
 export function gap(fromMs: number, ms: number): NonNullable<TraceOptions["tickMs"]> {
   return (level, atMs, random) =>
     atMs <= fromMs && atMs + TICK_MS > fromMs ? ms : usualTickMs(level, atMs, random);
+}
+
+/** A reading every so many seconds. */
+export function seconds(count: number): NonNullable<TraceOptions["tickMs"]> {
+  return () => count * 1_000;
+}
+
+/** As a core's tick is hastened once a fill of 0.65 in 36 s has begun: a twentieth of what seems left. */
+function hastened(fromMs: number): NonNullable<TraceOptions["tickMs"]> {
+  return (level, atMs) =>
+    atMs < fromMs ? TICK_MS : Math.max(250, Math.min(TICK_MS, ((1 - level) / perMs(65)) * 0.05));
 }
 
 function burstWithin(): NextLevel {

@@ -1,22 +1,33 @@
 import type { FillSample } from "@continuum/broker-core";
 import type { FillTrace } from "./fill-traces.js";
+import { steadyReadings } from "./steady-readings.js";
 
 /** Says in how many ms a pool is full, or null. */
 export type Forecaster = (samples: readonly FillSample[]) => number | null;
 
-/** How a forecaster did on the steady part of traces. */
-export interface ForecastScore {
+/** How a forecaster did on some of the readings of traces. */
+export interface ReadingsScore {
   /** Readings after which it was asked. */
   readonly asked: number;
   /** Readings after which it forecast. */
   readonly made: number;
-  /** Of each forecast of a fill, as a share of the true time; of a minute at least, so that the last seconds count too. */
+  /** Of each forecast of a fill, as a share of the true time; of ten seconds at least, so that the last ones count too. */
   readonly errors: readonly number[];
+}
+
+/** How a forecaster did on traces. */
+export interface ForecastScore {
+  /** Where the fill is steady, by what is true of it. */
+  readonly steady: ReadingsScore;
+  /** Where it isn't, or where there is no fill. */
+  readonly other: ReadingsScore;
+  /** Of each trace that has steady readings: how many of them had gone by at the first forecast, all where it was never made. */
+  readonly silentReadings: readonly number[];
 }
 
 /** What a core remembers of a pool. */
 const KEPT_MS = 1_800_000;
-const SHORTEST_MS = 60_000;
+const SHORTEST_MS = 10_000;
 
 /** Plays traces of one kind to a forecaster, reading by reading, and asks it after every `askEvery`th of them. */
 export function scoreForecasts(
@@ -24,24 +35,34 @@ export function scoreForecasts(
   forecast: Forecaster,
   askEvery: number,
 ): ForecastScore {
-  const errors: number[] = [];
-  let [asked, made] = [0, 0];
-  for (const { points, fullAtMs, steadyFromMs } of traces) {
+  const steady = { asked: 0, made: 0, errors: [] as number[] };
+  const other = { asked: 0, made: 0, errors: [] as number[] };
+  const silentReadings: number[] = [];
+  for (const trace of traces) {
+    const { points, fullAtMs, looksFromMs } = trace;
     const samples = points.map(({ atMs, pressure }) => ({ monotonicMs: atMs, pressure }));
-    let first = 0;
+    const isSteady = steadyReadings(trace);
+    let [first, steadyBefore, isSilent] = [0, 0, true];
     for (const [i, { atMs }] of points.entries()) {
       while ((points[first]?.atMs ?? 0) < atMs - KEPT_MS) first += 1;
-      if (atMs < steadyFromMs || i % askEvery !== 0) continue;
-      asked += 1;
+      const its = isSteady[i] === true;
+      if (its && isSilent) steadyBefore += 1;
+      // From one reading to the next while the first forecast is awaited: when it comes is a figure of its own.
+      if (atMs < looksFromMs || (i % askEvery !== 0 && !(its && isSilent))) continue;
       const timeToFullMs = forecast(samples.slice(first, i + 1));
+      if (its && timeToFullMs !== null) isSilent = false;
+      if (i % askEvery !== 0) continue;
+      const score = its ? steady : other;
+      score.asked += 1;
       if (timeToFullMs === null) continue;
-      made += 1;
+      score.made += 1;
       if (fullAtMs === null) continue;
       const trueMs = fullAtMs - atMs;
-      errors.push(Math.abs(timeToFullMs - trueMs) / Math.max(trueMs, SHORTEST_MS));
+      score.errors.push(Math.abs(timeToFullMs - trueMs) / Math.max(trueMs, SHORTEST_MS));
     }
+    if (isSteady.includes(true)) silentReadings.push(steadyBefore);
   }
-  return { asked, made, errors };
+  return { steady, other, silentReadings };
 }
 
 /** The value below which this share of the values is; NaN of none. */

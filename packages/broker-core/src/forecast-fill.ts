@@ -1,3 +1,4 @@
+import { type EarlyRate, earlyRates, tremblingOf } from "./early-rate.js";
 import { fitLine, growthError, type LineFit } from "./line-fit.js";
 import { sinceLastFall } from "./since-last-fall.js";
 import { withoutBurst } from "./without-burst.js";
@@ -37,6 +38,8 @@ const WATCHED_SHARE = 0.5;
 const WATCHED_MS = 240_000;
 /** And nobody knows what comes later than so many times what was watched. */
 const FARTHEST = 16;
+/** Where every step is like the other, this is farther. */
+const FARTHEST_EARLY = 64;
 /** Lumps are remembered for so many times the time that the rate rests on. */
 const MEMORY = 3;
 
@@ -58,15 +61,34 @@ export function forecastFill(samples: readonly FillSample[]): FillForecast {
   const tail = withoutBurst(samples.slice(start));
   const fits = fitAll(tail);
   const watched = fits.filter(({ levels, spanMs }) => levels >= MIN_LEVELS && spanMs >= MIN_SPAN_MS);
-  if (watched.length === 0) return { basis: "tooShort", ...SILENT };
   const room = Math.max(0, 1 - last.pressure);
   const steady = watched.find((fit) => isSteady(fit, fits, room));
-  if (steady === undefined) return { basis: isFlat(tail) ? "flat" : "noisy", ...SILENT };
+  // One that has fallen back may do so again, until it is higher than ever.
+  const isBelowPeak = last.pressure <= Math.max(...peaks) + margin;
+  if (steady === undefined) {
+    const early = isBelowPeak
+      ? undefined
+      : earlyRates(tail, tremblingOf(samples)).find((rate) => isSure(rate, room));
+    if (early !== undefined) return { basis: "steady", perMs: early.perMs, timeToFullMs: room / early.perMs };
+    if (watched.length === 0) return { basis: "tooShort", ...SILENT };
+    return { basis: isFlat(tail) ? "flat" : "noisy", ...SILENT };
+  }
   const { perMs } = steady;
   if (perMs < 0) return { basis: "draining", perMs, timeToFullMs: null };
-  // One that has fallen back twice will do so again, until it is higher than ever.
-  if (peaks.length >= 2 && last.pressure <= Math.max(...peaks) + margin) return { basis: "noisy", ...SILENT };
+  if (peaks.length >= 2 && isBelowPeak) return { basis: "noisy", ...SILENT };
   return { basis: "steady", perMs, timeToFullMs: room / perMs };
+}
+
+/** Whether the error of a rate seen for a short time, and of what it does from now on, is expected to be small. */
+function isSure({ perMs, spanMs, drift, steps }: EarlyRate, room: number): boolean {
+  const leftMs = room / perMs;
+  // Student's factor, nearly: a variance that few steps show is uncertain itself.
+  const errors = STANDARD_ERRORS + 3 / (steps - 1);
+  return (
+    perMs * spanMs >= FLAT &&
+    leftMs <= FARTHEST_EARLY * spanMs &&
+    errors * Math.sqrt(drift * (1 / spanMs + 1 / leftMs)) <= MAX_ERROR * perMs
+  );
 }
 
 /** Lines through the whole time and through ever shorter parts of it that end now. */
