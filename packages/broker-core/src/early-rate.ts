@@ -14,7 +14,7 @@ export interface EarlyRate {
 
 /** Readings from one to the next that a rate rests on, at least and at most, and how long they take. */
 const MIN_STEPS = 5;
-const MAX_STEPS = 120;
+const MAX_STEPS = 400;
 const MIN_SPAN_MS = 2_000;
 /** How probable it may be that a level which wanders about went as straight by chance. */
 const BY_CHANCE = 1e-7;
@@ -69,15 +69,15 @@ export function earlyRates(samples: readonly FillSample[], trembling: number): r
   return rates;
 }
 
-/** How much a level trembles from one reading to the next, as a variance a ms: half of its readings' worth, so that no burst counts. */
+/** How much a level trembles from one reading to the next, as a variance a ms: by three quarters of its readings, so that no burst counts. */
 export function tremblingOf(samples: readonly FillSample[]): number {
   const steps = toSteps(samples).filter(({ ms }) => ms > 0);
   const apart = steps
     .slice(1)
     .map((step, i) => difference(steps[i] ?? step, step))
     .sort((a, b) => a - b);
-  // The median of a square of a normal deviate is 0.455 of its mean.
-  return (apart[Math.floor(apart.length / 2)] ?? 0) / 0.455;
+  // Three quarters of the squares of a normal deviate are below 1.323 of their mean.
+  return (apart[Math.floor(apart.length * 0.75)] ?? 0) / 1.323;
 }
 
 function toSteps(samples: readonly FillSample[]): readonly Step[] {
@@ -132,7 +132,7 @@ function isBent(steps: readonly Step[], { perMs, spanMs, drift }: EarlyRate, roo
 
 function isChanged(steps: readonly Step[], { perMs, drift }: EarlyRate): boolean {
   const usual = Math.min(drift, successive(steps));
-  for (let count = 2; count <= steps.length / 2; count += 1) {
+  for (let count = 2; count <= steps.length / 2; count = Math.ceil(count * 1.4)) {
     const newest = steps.slice(-count);
     const ms = newest.reduce((sum, step) => sum + step.ms, 0);
     const change = Math.abs(rateOf(newest) - perMs);

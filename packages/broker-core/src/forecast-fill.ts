@@ -1,5 +1,8 @@
 import { type EarlyRate, earlyRates, tremblingOf } from "./early-rate.js";
+import { largestDip } from "./largest-dip.js";
 import { fitLine, growthError, type LineFit } from "./line-fit.js";
+import { largestDip, usualSwing } from "./largest-dip.js";
+import { quantile } from "./quantile.js";
 import { sinceLastFall } from "./since-last-fall.js";
 import { withoutBurst } from "./without-burst.js";
 
@@ -20,7 +23,7 @@ export interface FillForecast {
 }
 
 /** A forecast is made where its error is expected to be below this share of the time to full, in 95 of 100 cases. */
-const MAX_ERROR = 0.15;
+const MAX_ERROR = 0.16;
 const STANDARD_ERRORS = 2;
 /** A rate rests on so many levels over so long a time, at least. */
 const MIN_LEVELS = 16;
@@ -33,15 +36,21 @@ const MIN_PART_LEVELS = 5;
 /** The rate has changed where a recent part differs from the whole by this share, and by so many standard errors. */
 const CHANGED_SHARE = 0.05;
 const CHANGED_ERRORS = 2;
-/** Watched for half the time that is forecast, or for four minutes: that tells a fill from the rise of a wave. */
-const WATCHED_SHARE = 0.5;
-const WATCHED_MS = 240_000;
+/** Watched for a share of the time that is forecast, or for minutes: that tells a fill from the rise of a wave. */
+const WATCHED = { share: 0.35, ms: 180_000 };
+/** Longer where it fell back once and isn't higher yet. */
+const WATCHED_BELOW_PEAK = { share: 0.5, ms: 240_000 };
 /** And nobody knows what comes later than so many times what was watched. */
-const FARTHEST = 16;
+const FARTHEST = 32;
 /** Where every step is like the other, this is farther. */
-const FARTHEST_EARLY = 64;
+const FARTHEST_EARLY = 240;
 /** Lumps are remembered for so many times the time that the rate rests on. */
 const MEMORY = 3;
+
+/** Single steps are looked at in so many readings. */
+const LATE = 64;
+/** A level that is so many times a fall above it has left it behind. */
+const TURNED = 2;
 
 const SILENT = { perMs: null, timeToFullMs: null } as const;
 
@@ -62,11 +71,14 @@ export function forecastFill(samples: readonly FillSample[]): FillForecast {
   const fits = fitAll(tail);
   const watched = fits.filter(({ levels, spanMs }) => levels >= MIN_LEVELS && spanMs >= MIN_SPAN_MS);
   const room = Math.max(0, 1 - last.pressure);
-  const steady = watched.find((fit) => isSteady(fit, fits, room));
-  // One that has fallen back may do so again, until it is higher than ever.
+  const dip = largestDip(tail).depth;
   const isBelowPeak = last.pressure <= Math.max(...peaks) + margin;
+  const watch = isBelowPeak ? WATCHED_BELOW_PEAK : WATCHED;
+  const steady = watched.find((fit) =>
+    isSteady(fit, fits, { room, watch, swing: Math.max(dip / 2, lumpOf(tail, fit.perMs)) }),
+  );
   if (steady === undefined) {
-    const early = isBelowPeak
+    const early = hasTurned(samples)
       ? undefined
       : earlyRates(tail, tremblingOf(samples)).find((rate) => isSure(rate, room));
     if (early !== undefined) return { basis: "steady", perMs: early.perMs, timeToFullMs: room / early.perMs };
@@ -75,8 +87,15 @@ export function forecastFill(samples: readonly FillSample[]): FillForecast {
   }
   const { perMs } = steady;
   if (perMs < 0) return { basis: "draining", perMs, timeToFullMs: null };
+  // One that has fallen back twice will do so again, until it is higher than ever.
   if (peaks.length >= 2 && isBelowPeak) return { basis: "noisy", ...SILENT };
   return { basis: "steady", perMs, timeToFullMs: room / perMs };
+}
+
+/** Whether a level fell back and isn't far above that yet: it may do so again. */
+function hasTurned(samples: readonly FillSample[]): boolean {
+  const { depth, peak } = largestDip(samples);
+  return depth > 0 && (samples.at(-1)?.pressure ?? 0) <= peak + TURNED * depth;
 }
 
 /** Whether the error of a rate seen for a short time, and of what it does from now on, is expected to be small. */
@@ -89,6 +108,17 @@ function isSure({ perMs, spanMs, drift, steps }: EarlyRate, room: number): boole
     leftMs <= FARTHEST_EARLY * spanMs &&
     errors * Math.sqrt(drift * (1 / spanMs + 1 / leftMs)) <= MAX_ERROR * perMs
   );
+}
+
+/** How far single steps of late stray from a rate; all but a tenth of them. */
+function lumpOf(samples: readonly FillSample[], perMs: number): number {
+  const late = samples.slice(-LATE);
+  const stray = late.slice(1).map(({ monotonicMs, pressure }, i) => {
+    const before = late[i];
+    if (before === undefined) return 0;
+    return Math.abs(pressure - before.pressure - perMs * (monotonicMs - before.monotonicMs));
+  });
+  return quantile(stray, 0.9);
 }
 
 /** Lines through the whole time and through ever shorter parts of it that end now. */
@@ -108,13 +138,23 @@ function fitAll(samples: readonly FillSample[]): readonly LineFit[] {
   return fits;
 }
 
-function isSteady(fit: LineFit, fits: readonly LineFit[], room: number): boolean {
+/** What a rate is held against. */
+interface Outlook {
+  /** How far the pressure is from 1. */
+  readonly room: number;
+  /** How far the level may be from where the line goes, whatever its rate: half of what it fell back, or one lump. */
+  readonly swing: number;
+  readonly watch: { readonly share: number; readonly ms: number };
+}
+
+function isSteady(fit: LineFit, fits: readonly LineFit[], { room, swing, watch }: Outlook): boolean {
   const { perMs, spanMs } = fit;
   if (Math.abs(perMs) * spanMs < FLAT) return false;
   const leftMs = perMs > 0 ? room / perMs : spanMs;
-  const enoughMs = Math.max(leftMs / FARTHEST, Math.min(WATCHED_MS, WATCHED_SHARE * leftMs));
+  const enoughMs = Math.max(leftMs / FARTHEST, Math.min(watch.ms, watch.share * leftMs));
   if (perMs > 0 && spanMs < enoughMs) return false;
-  return forecastError(fit, fits, leftMs) <= MAX_ERROR && !isChanged(fit, fits);
+  const error = Math.hypot(forecastError(fit, fits, leftMs), perMs > 0 ? swing / room : 0);
+  return error <= MAX_ERROR && !isChanged(fit, fits);
 }
 
 /** The error to be expected of a time to full, as a share of it: of the rate so far, and of what the fill does from now on. */

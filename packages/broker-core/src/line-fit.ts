@@ -36,11 +36,7 @@ export function fitLine(samples: readonly FillSample[], from: number, minLevels:
   );
   const stepMs = spanMs / (levels.length - 1);
   const nearest = variogram(stray, 1);
-  let drift = 0;
-  // The lag at which it is largest: lumps that hang together are seen at long ones only.
-  for (let lag = 2; lag <= levels.length / 4; lag *= 2) {
-    drift = Math.max(drift, (variogram(stray, lag) - nearest) / ((lag - 1) * stepMs));
-  }
+  const drift = driftOf(stray, nearest, stepMs);
   const readings = samples.length - from;
   const noise = (Math.max(0, nearest - drift * stepMs) / 2) * (readings / levels.length);
   const lumps = lumpsOf(samples, from, perMs);
@@ -69,6 +65,17 @@ function slope(levels: readonly FillSample[]): number {
     squares += (monotonicMs - meanMs) ** 2;
   }
   return squares > 0 ? products / squares : 0;
+}
+
+/**
+ * By the two longest lags that are seen often enough. Lumps that hang together are seen at long lags only, and what is
+ * made up for soon (trees that are copied again and again) at short ones only: it doesn't add up.
+ */
+function driftOf(stray: readonly number[], nearest: number, stepMs: number): number {
+  const longest = Math.floor(stray.length / 4);
+  const lags = [longest, Math.max(2, Math.floor(longest / 2))].filter((lag) => lag >= 2);
+  const each = lags.map((lag) => (variogram(stray, lag) - nearest) / ((lag - 1) * stepMs));
+  return Math.max(0, each.reduce((sum, drift) => sum + drift, 0) / Math.max(1, each.length));
 }
 
 /** Mean square of the differences of levels `lag` apart, corrected for what the line has taken of it. */
