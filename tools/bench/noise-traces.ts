@@ -59,9 +59,9 @@ export function noiseTraces(seed: number): readonly FillTrace[] {
       (level, _atMs, _ms, random) => clamp(level + 0.01 * (2 * random() - 1)),
     ),
     trace(
-      "random walk in equal steps, read every second",
+      "random walk in equal steps, read every second, a minute of it seen",
       seed,
-      { ...still, hours: 1, tickMs: seconds(1) },
+      { ...still, hours: 1, looksFromMs: 60_000, tickMs: seconds(1) },
       (level, _atMs, _ms, random) => clamp(level + (random() < 0.5 ? 0.002 : -0.002)),
     ),
     trace("bursts, flat between", seed, still, (level, _atMs, _ms, random) =>

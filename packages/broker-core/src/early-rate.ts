@@ -8,14 +8,13 @@ export interface EarlyRate {
   /** Variance a ms of what the fill does beside that rate. */
   readonly drift: number;
   readonly steps: number;
-  /** Index of the reading that it begins with. */
-  readonly from: number;
 }
 
 /** Readings from one to the next that a rate rests on, at least and at most, and how long they take. */
 const MIN_STEPS = 5;
 const MAX_STEPS = 400;
 const MIN_SPAN_MS = 2_000;
+const MIN_STEP_MS = 50;
 /** How probable it may be that a level which wanders about went as straight by chance. */
 const BY_CHANCE = 1e-7;
 /** A rate that changes steadily is none: its steps differ less from each other than from their mean, by this share. */
@@ -45,7 +44,7 @@ export function earlyRates(samples: readonly FillSample[], trembling: number): r
   let [spanMs, rise, squares] = [0, 0, 0];
   for (let count = 1; count <= Math.min(MAX_STEPS, steps.length); count += 1) {
     const step = steps[steps.length - count];
-    if (step === undefined || step.ms <= 0) break;
+    if (step === undefined) break;
     spanMs += step.ms;
     rise += step.change;
     squares += step.change ** 2 / step.ms;
@@ -60,7 +59,6 @@ export function earlyRates(samples: readonly FillSample[], trembling: number): r
       spanMs,
       drift: strayed / (count - 1),
       steps: count,
-      from: samples.length - 1 - count,
     };
     const room = 1 - (samples.at(-1)?.pressure ?? 1);
     if (isAfterPause(steps.slice(0, -count), rate) && !isBent(part, rate, room) && !isChanged(part, rate))
@@ -71,7 +69,7 @@ export function earlyRates(samples: readonly FillSample[], trembling: number): r
 
 /** How much a level trembles from one reading to the next, as a variance a ms: by three quarters of its readings, so that no burst counts. */
 export function tremblingOf(samples: readonly FillSample[]): number {
-  const steps = toSteps(samples).filter(({ ms }) => ms > 0);
+  const steps = toSteps(samples);
   const apart = steps
     .slice(1)
     .map((step, i) => difference(steps[i] ?? step, step))
@@ -80,11 +78,17 @@ export function tremblingOf(samples: readonly FillSample[]): number {
   return (apart[Math.floor(apart.length * 0.75)] ?? 0) / 1.323;
 }
 
+/** From the newest reading back: a relief looks twice within milliseconds, and a lump between two such looks is no rate. */
 function toSteps(samples: readonly FillSample[]): readonly Step[] {
-  return samples.slice(1).map(({ monotonicMs, pressure }, i) => ({
-    ms: monotonicMs - (samples[i]?.monotonicMs ?? 0),
-    change: pressure - (samples[i]?.pressure ?? 0),
-  }));
+  const steps: Step[] = [];
+  let after = samples.at(-1);
+  for (let i = samples.length - 2; i >= 0 && after !== undefined; i -= 1) {
+    const before = samples[i];
+    if (before === undefined || after.monotonicMs - before.monotonicMs < MIN_STEP_MS) continue;
+    steps.push({ ms: after.monotonicMs - before.monotonicMs, change: after.pressure - before.pressure });
+    after = before;
+  }
+  return steps.reverse();
 }
 
 /** Of two steps, the variance a ms that their rates' difference shows; growth at one rate has none. */

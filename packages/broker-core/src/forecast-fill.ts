@@ -37,7 +37,7 @@ const MIN_PART_LEVELS = 5;
 const CHANGED_SHARE = 0.05;
 const CHANGED_ERRORS = 2;
 /** Watched for a share of the time that is forecast, or for minutes: that tells a fill from the rise of a wave. */
-const WATCHED = { share: 0.35, ms: 180_000 };
+const WATCHED = { share: 0.4, ms: 240_000 };
 /** Longer where it fell back once and isn't higher yet. */
 const WATCHED_BELOW_PEAK = { share: 0.5, ms: 240_000 };
 /** And nobody knows what comes later than so many times what was watched. */

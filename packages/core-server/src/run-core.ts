@@ -109,7 +109,11 @@ async function serve(
 }
 
 function status(core: Core, columns: number, color: boolean): string[] {
-  return statusLines(core.broker.snapshot(), core.broker.trends(TREND_WINDOW_MS), { columns, color });
+  const { broker } = core;
+  return statusLines(broker.snapshot(), broker.trends(TREND_WINDOW_MS), broker.forecasts(), {
+    columns,
+    color,
+  });
 }
 
 /** Keeps lines back until they are released: what the first readings bring is told below the first lines. */

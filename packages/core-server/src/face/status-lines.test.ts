@@ -1,3 +1,4 @@
+import type { PressureForecast } from "@continuum/wire-types";
 import { describe, expect, it } from "vitest";
 import { statusLines } from "./status-lines.js";
 
@@ -32,7 +33,7 @@ const quiet = { atMs: 0, trends: [] };
 
 describe("the live status", () => {
   it("is a row a tier and the broker's counters", () => {
-    const lines = statusLines({ ...snapshot, pools: [...snapshot.pools] }, quiet, {
+    const lines = statusLines({ ...snapshot, pools: [...snapshot.pools] }, quiet, [], {
       columns: 100,
       color: false,
     });
@@ -44,7 +45,7 @@ describe("the live status", () => {
 
   it("fits its terminal, leaving the bar out of a narrow one", () => {
     for (const columns of [70, 80, 100, 200]) {
-      const [row = ""] = statusLines({ ...snapshot, pools: [...snapshot.pools] }, quiet, {
+      const [row = ""] = statusLines({ ...snapshot, pools: [...snapshot.pools] }, quiet, [], {
         columns,
         color: false,
       });
@@ -53,9 +54,31 @@ describe("the live status", () => {
     }
   });
 
+  it("says when a tier is full, from now on, where that is known and there is room for it", () => {
+    const forecast = {
+      name: "docker",
+      atMs: 1_000,
+      bytesPerSecond: 1e6,
+      timeToFullMs: 95_000,
+      fullAtMs: 96_000,
+      basis: "steady",
+    } as const;
+    const draw = (columns: number, forecasts: readonly PressureForecast[]): string =>
+      statusLines({ ...snapshot, pools: [...snapshot.pools] }, { atMs: 6_000, trends: [] }, forecasts, {
+        columns,
+        color: false,
+      })[0] ?? "";
+    expect(draw(100, [forecast])).toMatch(/ full in 90 s$/u);
+    expect(draw(70, [forecast])).toMatch(/ full in 90 s$/u);
+    expect(draw(100, [{ ...forecast, timeToFullMs: null, fullAtMs: null, basis: "noisy" }])).not.toContain(
+      "full",
+    );
+    expect(draw(100, [{ ...forecast, name: "vram" }])).not.toContain("full");
+  });
+
   it("has colours only where they are wanted", () => {
     const draw = (color: boolean) =>
-      statusLines({ ...snapshot, pools: [...snapshot.pools] }, quiet, { columns: 100, color }).join("\n");
+      statusLines({ ...snapshot, pools: [...snapshot.pools] }, quiet, [], { columns: 100, color }).join("\n");
     expect(draw(true)).toContain("\u001b[");
     expect(draw(false)).not.toContain("\u001b");
   });

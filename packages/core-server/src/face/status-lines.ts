@@ -1,4 +1,10 @@
-import { type BrokerSnapshot, formatBytes, formatTierRow, type PressureTrends } from "@continuum/wire-types";
+import {
+  type BrokerSnapshot,
+  formatBytes,
+  formatTierRow,
+  type PressureForecast,
+  type PressureTrends,
+} from "@continuum/wire-types";
 
 /** How the status is drawn. */
 export interface StatusStyle {
@@ -15,11 +21,17 @@ const REST_WIDTH = 64;
 /** The live status: a row a tier, then what the broker did. */
 export function statusLines(
   snapshot: BrokerSnapshot,
-  { trends }: PressureTrends,
+  { atMs, trends }: PressureTrends,
+  forecasts: readonly PressureForecast[],
   { columns, color }: StatusStyle,
 ): string[] {
   const nameWidth = Math.max(0, ...snapshot.pools.map(({ name }) => name.length));
   const barWidth = Math.min(MAX_BAR, columns - nameWidth - REST_WIDTH);
+  // From now on: the reading that a forecast rests on may be a while ago.
+  const timeToFullMs = (pool: string): number | null => {
+    const fullAtMs = forecasts.find(({ name }) => name === pool)?.fullAtMs ?? null;
+    return fullAtMs === null ? null : Math.max(0, fullAtMs - atMs);
+  };
   const rows = snapshot.pools.map(({ name, pressure, tier, stats }) =>
     formatTierRow(
       {
@@ -31,6 +43,7 @@ export function statusLines(
         // Capacity 0 means not under management: the snapshot of the contract has no other word for it.
         detected: stats.maxBytes > 0,
         trend: trends.find((trend) => trend.name === name) ?? null,
+        timeToFullMs: timeToFullMs(name),
       },
       { nameWidth, barWidth: barWidth < MIN_BAR ? 0 : barWidth, color, maxWidth: columns },
     ),

@@ -47,13 +47,18 @@ function startAlerts(
     events.publish({ name: "relief-outcome", data: outcome });
   });
   void alerts.start({ log, clock, events, signal: new AbortController().signal });
-  const tick = async (): Promise<void> => {
-    const round = await broker.relieve();
+  const round = async (): Promise<void> => {
+    const { done } = await broker.relieve();
     events.publish({ name: "broker-state", data: broker.snapshot() });
-    await round.done;
+    await done;
+    // What a round tells is heard in a turn of its own.
+    await clock.advance(0);
+  };
+  const tick = async (): Promise<void> => {
+    await round();
     await clock.advance(5_000);
   };
-  return { broker, alerts, messages, tick };
+  return { broker, alerts, messages, round, tick };
 }
 
 const kinds = (messages: readonly AlertMessage[]): string[] => messages.map(({ kind }) => kind);
@@ -69,6 +74,46 @@ describe("the alerts of a core", () => {
         'biggest="image db:16?[2J 62.0 MB" next="continuum history"',
     );
   });
+
+  it.each([0, 1_300, 2_600, 4_900])(
+    "of a fast fill say when it is full (begun %d ms after a reading)",
+    async (lateMs) => {
+      const clock = new ManualClock();
+      const core = startAlerts(new Map(), clock);
+      const pool = new FakePool("docker", { usedBytes: 35e9, capacityBytes: 100e9 });
+      // Nothing can be had of it: relief is tried, and tells.
+      pool.onEvict = () => 0;
+      core.broker.register(pool);
+      const startedMs = clock.monotonicMs() + 60_000 + lateMs;
+      // 35 % to full in 36 s, each second a little faster or slower than the one before.
+      const levelAt = (ms: number): number =>
+        0.35 + Math.max(0, ms) * (0.65 / 36_000) + 0.0005 * Math.sin(ms / 700);
+      const ticksMs: number[] = [];
+      let firstMs: number | null = null;
+      let told = 0;
+      while (clock.monotonicMs() - startedMs < 35_000) {
+        const ms = clock.monotonicMs() - startedMs;
+        pool.usedBytes = Math.round((ms > 0 ? levelAt(ms) : 0.35) * 100e9);
+        await core.round();
+        const forecast = core.broker.forecast("docker")?.timeToFullMs ?? null;
+        if (forecast !== null) {
+          firstMs ??= ms;
+          expect(Math.abs(forecast - (36_000 - ms))).toBeLessThan(0.15 * Math.max(36_000 - ms, 5_000));
+        }
+        for (const { timeToFullMs } of core.messages.splice(0)) {
+          const trueMs = startedMs + 36_000 - clock.monotonicMs();
+          expect(timeToFullMs).not.toBeNull();
+          expect(Math.abs((timeToFullMs ?? 0) - trueMs)).toBeLessThan(0.15 * Math.max(trueMs, 5_000));
+          told += 1;
+        }
+        ticksMs.push(core.broker.nextTickMs(5_000));
+        await clock.advance(ticksMs.at(-1) ?? 5_000);
+      }
+      expect(told).toBeGreaterThanOrEqual(2);
+      expect(firstMs).toBeLessThan(24_000);
+      expect(Math.min(...ticksMs)).toBe(250);
+    },
+  );
 
   it("begin where the relief of the pool itself begins", async () => {
     const core = startAlerts(new Map(), new ManualClock());
