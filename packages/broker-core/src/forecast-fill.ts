@@ -1,7 +1,6 @@
 import { type EarlyRate, earlyRates, tremblingOf } from "./early-rate.js";
 import { largestDip } from "./largest-dip.js";
 import { fitLine, growthError, type LineFit } from "./line-fit.js";
-import { largestDip, usualSwing } from "./largest-dip.js";
 import { quantile } from "./quantile.js";
 import { sinceLastFall } from "./since-last-fall.js";
 import { withoutBurst } from "./without-burst.js";
@@ -71,12 +70,10 @@ export function forecastFill(samples: readonly FillSample[]): FillForecast {
   const fits = fitAll(tail);
   const watched = fits.filter(({ levels, spanMs }) => levels >= MIN_LEVELS && spanMs >= MIN_SPAN_MS);
   const room = Math.max(0, 1 - last.pressure);
-  const dip = largestDip(tail).depth;
   const isBelowPeak = last.pressure <= Math.max(...peaks) + margin;
   const watch = isBelowPeak ? WATCHED_BELOW_PEAK : WATCHED;
-  const steady = watched.find((fit) =>
-    isSteady(fit, fits, { room, watch, swing: Math.max(dip / 2, lumpOf(tail, fit.perMs)) }),
-  );
+  const outlook = { room, watch, dip: largestDip(tail).depth, samples: tail };
+  const steady = watched.find((fit) => isSteady(fit, fits, outlook));
   if (steady === undefined) {
     const early = hasTurned(samples)
       ? undefined
@@ -142,19 +139,22 @@ function fitAll(samples: readonly FillSample[]): readonly LineFit[] {
 interface Outlook {
   /** How far the pressure is from 1. */
   readonly room: number;
-  /** How far the level may be from where the line goes, whatever its rate: half of what it fell back, or one lump. */
-  readonly swing: number;
+  readonly samples: readonly FillSample[];
+  /** How far it fell back. */
+  readonly dip: number;
   readonly watch: { readonly share: number; readonly ms: number };
 }
 
-function isSteady(fit: LineFit, fits: readonly LineFit[], { room, swing, watch }: Outlook): boolean {
+function isSteady(fit: LineFit, fits: readonly LineFit[], { room, watch, dip, samples }: Outlook): boolean {
   const { perMs, spanMs } = fit;
   if (Math.abs(perMs) * spanMs < FLAT) return false;
   const leftMs = perMs > 0 ? room / perMs : spanMs;
   const enoughMs = Math.max(leftMs / FARTHEST, Math.min(watch.ms, watch.share * leftMs));
   if (perMs > 0 && spanMs < enoughMs) return false;
-  const error = Math.hypot(forecastError(fit, fits, leftMs), perMs > 0 ? swing / room : 0);
-  return error <= MAX_ERROR && !isChanged(fit, fits);
+  const error = forecastError(fit, fits, leftMs);
+  if (error > MAX_ERROR || isChanged(fit, fits)) return false;
+  // Whatever its rate, it may be half a dip or one lump away from where the line goes.
+  return perMs <= 0 || Math.hypot(error, Math.max(dip / 2, lumpOf(samples, perMs)) / room) <= MAX_ERROR;
 }
 
 /** The error to be expected of a time to full, as a share of it: of the rate so far, and of what the fill does from now on. */
