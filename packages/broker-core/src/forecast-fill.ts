@@ -3,6 +3,7 @@ import { largestDip } from "./largest-dip.js";
 import { fitLine, growthError, type LineFit } from "./line-fit.js";
 import { quantile } from "./quantile.js";
 import { sinceLastFall } from "./since-last-fall.js";
+import { toLevels } from "./to-levels.js";
 import { withoutBurst } from "./without-burst.js";
 
 /** A level of a pool at a time, as far as a forecast needs it. */
@@ -43,11 +44,14 @@ const WATCHED_BELOW_PEAK = { share: 0.5, ms: 240_000 };
 const FARTHEST = 32;
 /** Where every step is like the other, this is farther. */
 const FARTHEST_EARLY = 240;
+/** What trembles is put together to so many levels. */
+const EARLY_LEVELS = 12;
 /** Lumps are remembered for so many times the time that the rate rests on. */
 const MEMORY = 3;
 
 /** Single steps are looked at in so many readings. */
 const LATE = 64;
+const LUMPS = 1.3;
 /** A level that is so many times a fall above it has left it behind. */
 const TURNED = 2;
 
@@ -59,8 +63,8 @@ const SILENT = { perMs: null, timeToFullMs: null } as const;
  * A fill is taken for steady growth, lumps that add up over time, and a level that trembles (a Wiener process with drift
  * under measurement noise). A line is laid through the time since the last relief and through ever shorter parts of it
  * that end now; the longest counts whose own recent parts went at its rate, and whose error, of the rate so far and of
- * what the lumps may still do, is expected below 15 %. Silent otherwise, and where a pool fell back twice and isn't above
- * its earlier peaks.
+ * what the lumps may still do, is expected to be small. Where none does, a few readings are enough that no level which
+ * wanders about would show. Silent otherwise, and where a pool fell back twice and isn't above its earlier peaks.
  */
 export function forecastFill(samples: readonly FillSample[]): FillForecast {
   const last = samples.at(-1);
@@ -77,7 +81,8 @@ export function forecastFill(samples: readonly FillSample[]): FillForecast {
   if (steady === undefined) {
     const early = hasTurned(samples)
       ? undefined
-      : earlyRates(tail, tremblingOf(samples)).find((rate) => isSure(rate, room));
+      : (earlyRates(tail, tremblingOf(samples)).find((rate) => isSure(rate, room)) ??
+        earlyOfLevels(tail).find((rate) => isSure(rate, room, swingOf(outlook, rate.perMs))));
     if (early !== undefined) return { basis: "steady", perMs: early.perMs, timeToFullMs: room / early.perMs };
     if (watched.length === 0) return { basis: "tooShort", ...SILENT };
     return { basis: isFlat(tail) ? "flat" : "noisy", ...SILENT };
@@ -89,6 +94,12 @@ export function forecastFill(samples: readonly FillSample[]): FillForecast {
   return { basis: "steady", perMs, timeToFullMs: room / perMs };
 }
 
+/** As the early rates, of readings that are put together: a level that trembles is straighter so. */
+function earlyOfLevels(samples: readonly FillSample[]): readonly EarlyRate[] {
+  const levels = toLevels(samples, 0, EARLY_LEVELS);
+  return samples.length < 2 * EARLY_LEVELS ? [] : earlyRates(levels, tremblingOf(levels));
+}
+
 /** Whether a level fell back and isn't far above that yet: it may do so again. */
 function hasTurned(samples: readonly FillSample[]): boolean {
   const { depth, peak } = largestDip(samples);
@@ -96,15 +107,20 @@ function hasTurned(samples: readonly FillSample[]): boolean {
 }
 
 /** Whether the error of a rate seen for a short time, and of what it does from now on, is expected to be small. */
-function isSure({ perMs, spanMs, drift, steps }: EarlyRate, room: number): boolean {
+function isSure({ perMs, spanMs, drift, steps }: EarlyRate, room: number, swing = 0): boolean {
   const leftMs = room / perMs;
   // Student's factor, nearly: a variance that few steps show is uncertain itself.
   const errors = STANDARD_ERRORS + 3 / (steps - 1);
   return (
     perMs * spanMs >= FLAT &&
     leftMs <= FARTHEST_EARLY * spanMs &&
-    errors * Math.sqrt(drift * (1 / spanMs + 1 / leftMs)) <= MAX_ERROR * perMs
+    Math.hypot((errors * Math.sqrt(drift * (1 / spanMs + 1 / leftMs))) / perMs, swing / room) <= MAX_ERROR
   );
+}
+
+/** How far a level may be from where its line goes, whatever its rate: half a dip, or a lump and some. */
+function swingOf({ dip, samples }: Outlook, perMs: number): number {
+  return Math.max(dip / 2, LUMPS * lumpOf(samples, perMs));
 }
 
 /** How far single steps of late stray from a rate; all but a tenth of them. */
@@ -145,7 +161,8 @@ interface Outlook {
   readonly watch: { readonly share: number; readonly ms: number };
 }
 
-function isSteady(fit: LineFit, fits: readonly LineFit[], { room, watch, dip, samples }: Outlook): boolean {
+function isSteady(fit: LineFit, fits: readonly LineFit[], outlook: Outlook): boolean {
+  const { room, watch } = outlook;
   const { perMs, spanMs } = fit;
   if (Math.abs(perMs) * spanMs < FLAT) return false;
   const leftMs = perMs > 0 ? room / perMs : spanMs;
@@ -153,8 +170,7 @@ function isSteady(fit: LineFit, fits: readonly LineFit[], { room, watch, dip, sa
   if (perMs > 0 && spanMs < enoughMs) return false;
   const error = forecastError(fit, fits, leftMs);
   if (error > MAX_ERROR || isChanged(fit, fits)) return false;
-  // Whatever its rate, it may be half a dip or one lump away from where the line goes.
-  return perMs <= 0 || Math.hypot(error, Math.max(dip / 2, lumpOf(samples, perMs)) / room) <= MAX_ERROR;
+  return perMs <= 0 || Math.hypot(error, swingOf(outlook, perMs) / room) <= MAX_ERROR;
 }
 
 /** The error to be expected of a time to full, as a share of it: of the rate so far, and of what the fill does from now on. */
