@@ -37,7 +37,7 @@ const MIN_PART_LEVELS = 5;
 const CHANGED_SHARE = 0.05;
 const CHANGED_ERRORS = 2;
 /** Watched for a share of the time that is forecast, or for minutes: that tells a fill from the rise of a wave. */
-const WATCHED = { share: 0.4, ms: 240_000 };
+const WATCHED = { share: 0.5, ms: 240_000 };
 /** Longer where it fell back once and isn't higher yet. */
 const WATCHED_BELOW_PEAK = { share: 0.5, ms: 240_000 };
 /** And nobody knows what comes later than so many times what was watched. */
@@ -94,10 +94,15 @@ export function forecastFill(samples: readonly FillSample[]): FillForecast {
   return { basis: "steady", perMs, timeToFullMs: room / perMs };
 }
 
-/** As the early rates, of readings that are put together: a level that trembles is straighter so. */
+/**
+ * As the early rates, of readings that are put together: a level that trembles is straighter so. Of what has been seen for
+ * minutes only: in a longer time a fill could have ended within one level.
+ */
 function earlyOfLevels(samples: readonly FillSample[]): readonly EarlyRate[] {
+  const spanMs = (samples.at(-1)?.monotonicMs ?? 0) - (samples[0]?.monotonicMs ?? 0);
+  if (samples.length < 2 * EARLY_LEVELS || spanMs > WATCHED.ms) return [];
   const levels = toLevels(samples, 0, EARLY_LEVELS);
-  return samples.length < 2 * EARLY_LEVELS ? [] : earlyRates(levels, tremblingOf(levels));
+  return earlyRates(levels, tremblingOf(levels));
 }
 
 /** Whether a level fell back and isn't far above that yet: it may do so again. */
