@@ -70,13 +70,13 @@ describe("a forecast, where a fill is steady", () => {
     expect(quantileOf(score(traces).silentReadings, 0.5)).toBeLessThanOrEqual(most);
   });
 
-  it("is made of recorded fills that are steady most of the time, and is at most 15 % off", () => {
+  it("is made of recorded fills that are steady most of the time, and 95 of 100 are at most 15 % off", () => {
     const scores = recordedTraces().map((trace) => ({ name: trace.name, ...score([trace], 5) }));
     const mostly = scores.filter(({ steady, other }) => steady.asked > other.asked && steady.asked > 10);
     expect(mostly.length).toBeGreaterThanOrEqual(4);
     for (const { name, steady } of mostly) {
       expect(steady.made / steady.asked, name).toBeGreaterThan(0.5);
-      expect(quantileOf(steady.errors, 1), name).toBeLessThanOrEqual(0.15);
+      expect(quantileOf(steady.errors, 0.95), name).toBeLessThanOrEqual(0.15);
     }
   });
 

@@ -24,6 +24,8 @@ export interface FillForecast {
 
 /** A forecast is made where its error is expected to be below this share of the time to full, in 95 of 100 cases. */
 const MAX_ERROR = 0.16;
+/** Less where few levels stand for many readings: what they were put together of is not seen. */
+const MAX_ERROR_OF_LEVELS = 0.12;
 const STANDARD_ERRORS = 2;
 /** A rate rests on so many levels over so long a time, at least. */
 const MIN_LEVELS = 16;
@@ -82,7 +84,9 @@ export function forecastFill(samples: readonly FillSample[]): FillForecast {
     const early = hasTurned(samples)
       ? undefined
       : (earlyRates(tail, tremblingOf(samples)).find((rate) => isSure(rate, room)) ??
-        earlyOfLevels(tail).find((rate) => isSure(rate, room, swingOf(outlook, rate.perMs))));
+        earlyOfLevels(tail).find((rate) =>
+          isSure(rate, room, swingOf(outlook, rate.perMs), MAX_ERROR_OF_LEVELS),
+        ));
     if (early !== undefined) return { basis: "steady", perMs: early.perMs, timeToFullMs: room / early.perMs };
     if (watched.length === 0) return { basis: "tooShort", ...SILENT };
     return { basis: isFlat(tail) ? "flat" : "noisy", ...SILENT };
@@ -112,14 +116,19 @@ function hasTurned(samples: readonly FillSample[]): boolean {
 }
 
 /** Whether the error of a rate seen for a short time, and of what it does from now on, is expected to be small. */
-function isSure({ perMs, spanMs, drift, steps }: EarlyRate, room: number, swing = 0): boolean {
+function isSure(
+  { perMs, spanMs, drift, steps }: EarlyRate,
+  room: number,
+  swing = 0,
+  maxError = MAX_ERROR,
+): boolean {
   const leftMs = room / perMs;
   // Student's factor, nearly: a variance that few steps show is uncertain itself.
   const errors = STANDARD_ERRORS + 3 / (steps - 1);
   return (
     perMs * spanMs >= FLAT &&
     leftMs <= FARTHEST_EARLY * spanMs &&
-    Math.hypot((errors * Math.sqrt(drift * (1 / spanMs + 1 / leftMs))) / perMs, swing / room) <= MAX_ERROR
+    Math.hypot((errors * Math.sqrt(drift * (1 / spanMs + 1 / leftMs))) / perMs, swing / room) <= maxError
   );
 }
 

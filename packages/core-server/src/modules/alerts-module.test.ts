@@ -82,7 +82,14 @@ describe("the alerts of a core", () => {
       const core = startAlerts(new Map(), clock);
       const pool = new FakePool("docker", { usedBytes: 35e9, capacityBytes: 100e9 });
       // Nothing can be had of it: relief is tried, and tells.
-      pool.onEvict = () => 0;
+      pool.onEvict = () =>
+        Promise.resolve({
+          claimedBytes: 0,
+          deleted: [],
+          wouldDelete: [],
+          dryRun: false,
+          shortfall: "in use",
+        });
       core.broker.register(pool);
       const startedMs = clock.monotonicMs() + 60_000 + lateMs;
       // 35 % to full in 36 s, each second a little faster or slower than the one before.
