@@ -82,7 +82,10 @@ export class Connection {
     socket.on("connect", () => this.#onConnect());
     socket.on("drain", () => this.owner.onRoom());
     socket.on("error", (error) => this.close(toConnectionError(error, endpoint, this.#isOpen)));
-    socket.on("close", () => this.close(this.#toCloseReason()));
+    socket.on("close", () => {
+      // An error costs a stack trace: none for a connection that was closed on purpose.
+      if (!this.#isDone) this.close(this.#toCloseReason());
+    });
   }
 
   /** Whether it is connected. */

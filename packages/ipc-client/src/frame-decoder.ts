@@ -6,6 +6,17 @@ export const DEFAULT_MAX_FRAME_BYTES = 1024 ** 3;
 const HEADER_BYTES = 4;
 /** What is read at once while no large frame is under way. */
 const SCRATCH_BYTES = 64 * 1024;
+let scratch: Buffer | null = null;
+
+/**
+ * Where all decoders have their sockets read to: what came is cut up before the loop turns to another socket, so that one
+ * buffer serves any number of connections, and making a connection makes none.
+ */
+function sharedScratch(): Buffer {
+  scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  return scratch;
+}
+
 /** The first room for JSON that doesn't come in one piece; it grows with what really comes. */
 const FIRST_JSON_BYTES = 64 * 1024;
 
@@ -35,7 +46,7 @@ export interface FrameSink {
  * is told while `read` runs.
  */
 export class FrameDecoder {
-  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  readonly #scratch = sharedScratch();
   readonly #header = Buffer.alloc(HEADER_BYTES);
   #headerLength = 0;
   /** JSON that came in part, and how long its frame's payload is. */

@@ -398,13 +398,16 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
       this.host.lingerDeadlines.delete(this.#lingerDeadline);
       this.host.slowReaderDeadlines.delete(this.#slowReaderDeadline);
     }
+    if (this.#inFlight.size > 0) this.#abortAll(new Error(why));
+    this.#subscriptions.clear();
+  }
+
+  #abortAll(reason: Error): void {
     const unanswered = this.#inFlight.takeAll();
     this.host.load.end(unanswered.length);
-    const reason = new Error(why);
     for (const pending of unanswered) {
       this.host.requestDeadlines.delete(pending.deadline);
       pending.abort(reason);
     }
-    this.#subscriptions.clear();
   }
 }
