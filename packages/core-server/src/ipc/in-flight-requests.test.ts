@@ -1,11 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { InFlightRequests } from "./in-flight-requests.js";
+import { type InFlightHost, InFlightRequests } from "./in-flight-requests.js";
 import { PendingRequest, type Requester } from "./pending-request.js";
 
 const nobody = {} as Requester;
 const request = (requestId: number | null): PendingRequest =>
   new PendingRequest("health-check", requestId, nobody);
+
+/** What the server is told of requests. */
+function followed() {
+  const counts = { load: 0, deadlines: 0 };
+  const host: InFlightHost = {
+    load: { begin: () => (counts.load += 1), end: (count) => (counts.load -= count) },
+    requestDeadlines: { add: () => (counts.deadlines += 1), delete: () => (counts.deadlines -= 1) },
+  };
+  return { host, counts };
+}
 
 describe("InFlightRequests", () => {
   it("tells like a Set which requests and which ids are in, whatever ids a peer chooses", () => {
@@ -16,7 +26,8 @@ describe("InFlightRequests", () => {
     );
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), anyId), { maxLength: 300 }), (steps) => {
-        const requests = new InFlightRequests();
+        const { host, counts } = followed();
+        const requests = new InFlightRequests(host);
         const model = new Set<PendingRequest>();
         for (const [isAdded, id] of steps) {
           const same = [...model].find(({ requestId }) => requestId === id);
@@ -31,15 +42,21 @@ describe("InFlightRequests", () => {
             model.delete(same);
           }
           expect(requests.size).toBe(model.size);
+          expect(counts).toEqual({ load: model.size, deadlines: model.size });
         }
-        expect(new Set(requests.takeAll())).toEqual(model);
+        expect(new Set(requests.list())).toEqual(model);
+        const aborted = new Set<PendingRequest>();
+        for (const each of model) each.onAborted(() => aborted.add(each));
+        requests.abortAll(new Error("gone"));
+        expect(aborted).toEqual(model);
         expect(requests.size).toBe(0);
+        expect(counts).toEqual({ load: 0, deadlines: 0 });
       }),
     );
   });
 
   it("lets those that leave go of those that stay", () => {
-    const requests = new InFlightRequests();
+    const requests = new InFlightRequests(followed().host);
     const all = [1, 17, 33].map(request);
     for (const each of all) requests.add(each);
     for (const each of all) requests.delete(each);

@@ -1,4 +1,12 @@
+import type { DeadlineList } from "./deadline-list.js";
+import type { IpcLoad } from "./ipc-load.js";
 import type { PendingRequest } from "./pending-request.js";
+
+/** Who else follows what is in flight. */
+export interface InFlightHost {
+  readonly load: Pick<IpcLoad, "begin" | "end">;
+  readonly requestDeadlines: Pick<DeadlineList<PendingRequest>, "add" | "delete">;
+}
 
 const FIRST_BUCKETS = 16;
 
@@ -13,6 +21,8 @@ export class InFlightRequests {
   #buckets: (PendingRequest | null)[] = newBuckets(FIRST_BUCKETS);
   #size = 0;
 
+  constructor(private readonly host: InFlightHost) {}
+
   get size(): number {
     return this.#size;
   }
@@ -24,11 +34,13 @@ export class InFlightRequests {
     return entry !== null;
   }
 
-  /** Takes in a request that isn't in. */
+  /** Takes in a request that isn't in; its deadline runs from now on. */
   add(request: PendingRequest): void {
     if (this.#size >= this.#buckets.length) this.#grow();
     this.#link(request);
     this.#size += 1;
+    this.host.load.begin();
+    this.host.requestDeadlines.add(request.deadline);
   }
 
   /** Takes a request out; false when it isn't in. */
@@ -42,17 +54,18 @@ export class InFlightRequests {
     request.previousInBucket = null;
     request.nextInBucket = null;
     this.#size -= 1;
+    this.host.load.end(1);
+    this.host.requestDeadlines.delete(request.deadline);
     return true;
   }
 
-  /** Takes all requests out. */
-  takeAll(): PendingRequest[] {
-    const all = this.#list();
-    for (const request of all) this.delete(request);
-    return all;
+  /** Takes all requests out, and tells their handlers that nobody waits for them any more. */
+  abortAll(reason: Error): void {
+    for (const request of this.list()) if (this.delete(request)) request.abort(reason);
   }
 
-  #list(): PendingRequest[] {
+  /** All requests, in no order. */
+  list(): PendingRequest[] {
     const all: PendingRequest[] = [];
     for (const first of this.#buckets)
       for (let entry = first; entry !== null; entry = entry.nextInBucket) all.push(entry);
@@ -70,7 +83,7 @@ export class InFlightRequests {
   }
 
   #grow(): void {
-    const all = this.#list();
+    const all = this.list();
     this.#buckets = newBuckets(this.#buckets.length * 2);
     for (const request of all) this.#link(request);
   }

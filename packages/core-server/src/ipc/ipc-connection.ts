@@ -30,7 +30,7 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   readonly #decoder: LineDecoder;
   readonly #session: Session;
   readonly #closeOnGarbage: boolean;
-  readonly #inFlight = new InFlightRequests();
+  readonly #inFlight: InFlightRequests;
   readonly #subscriptions = new Set<PushedEventName>();
   readonly #closeListeners = new Set<() => void>();
   /** Reading: requests are taken. Ending: those in flight are answered, no more are taken. Closing: nothing is answered. */
@@ -54,6 +54,7 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     onClosed: () => void,
   ) {
     this.#output = new ConnectionOutput(socket, host, this);
+    this.#inFlight = new InFlightRequests(host);
     this.#closeOnGarbage = rights.closeOnGarbage;
     this.#session = rights.session(this);
     if (this.#session.access === "none") host.tokenDeadlines.add(this.#tokenDeadline);
@@ -149,11 +150,10 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
 
   /** Ends a drain that takes too long: what is still in flight is told so, and aborted. */
   giveUp(): void {
-    for (const pending of this.#inFlight.takeAll()) {
-      this.#output.send(shuttingDown(pending.requestId, pending.command, true));
-      // It is let go of, and aborted, with the connection.
-      this.#inFlight.add(pending);
+    for (const { requestId, command } of this.#inFlight.list()) {
+      this.#output.send(shuttingDown(requestId, command, true));
     }
+    // They are let go of, and aborted, with the connection.
     this.#close();
   }
 
@@ -333,8 +333,6 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   /** Only what can't be answered at once is in flight. */
   #await(pending: PendingRequest, result: Promise<unknown>): void {
     this.#inFlight.add(pending);
-    this.host.load.begin();
-    this.host.requestDeadlines.add(pending.deadline);
     result.then(
       (value) => this.#settle(pending, () => this.#output.answer(pending, value)),
       (error: unknown) => this.#settle(pending, () => this.#output.answerFailure(pending, error)),
@@ -344,8 +342,6 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   /** The first answer counts; one that comes after a timeout or a close is dropped. */
   #settle(pending: PendingRequest, answer: () => void): void {
     if (!this.#inFlight.delete(pending)) return;
-    this.host.load.end(1);
-    this.host.requestDeadlines.delete(pending.deadline);
     answer();
     this.#endIfIdle();
   }
@@ -398,16 +394,7 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
       this.host.lingerDeadlines.delete(this.#lingerDeadline);
       this.host.slowReaderDeadlines.delete(this.#slowReaderDeadline);
     }
-    if (this.#inFlight.size > 0) this.#abortAll(new Error(why));
+    if (this.#inFlight.size > 0) this.#inFlight.abortAll(new Error(why));
     this.#subscriptions.clear();
-  }
-
-  #abortAll(reason: Error): void {
-    const unanswered = this.#inFlight.takeAll();
-    this.host.load.end(unanswered.length);
-    for (const pending of unanswered) {
-      this.host.requestDeadlines.delete(pending.deadline);
-      pending.abort(reason);
-    }
   }
 }
