@@ -16,6 +16,8 @@ export class PoolSlot {
   readonly history = new ReadingHistory();
   /** The newest reading, marked stale when a later one couldn't be had; null before the first. */
   reading: PoolReading | null = null;
+  /** How often `reading` was set. */
+  revision = 0;
   /** When that reading came, in monotonic ms. */
   readingAtMs = -Infinity;
   backOff: BackOff = NO_BACK_OFF;
@@ -34,7 +36,7 @@ export class PoolSlot {
     this.#clock = readDeadlines.clock;
     this.#reader = new PoolReader(pool, readDeadlines, (reading) => {
       if (reading !== null) this.#accept(reading);
-      else if (this.reading !== null) this.reading = { ...this.reading, stale: true };
+      else if (this.reading !== null) this.#set({ ...this.reading, stale: true });
     });
   }
 
@@ -102,8 +104,13 @@ export class PoolSlot {
     return new PoolError("aborted", `reading pool ${this.pool.name} was aborted`);
   }
 
-  #accept(reading: PoolReading): void {
+  #set(reading: PoolReading): void {
     this.reading = reading;
+    this.revision += 1;
+  }
+
+  #accept(reading: PoolReading): void {
+    this.#set(reading);
     this.readingAtMs = this.#clock.monotonicMs();
     this.history.add(reading, this.readingAtMs);
     if (reading.stale) return;

@@ -14,7 +14,8 @@ import type { PoolReading, ResourcePool } from "./resource-pool.js";
 import { runEviction } from "./run-eviction.js";
 import { toPressureForecast } from "./to-pressure-forecast.js";
 import { toPoolRelief } from "./to-pool-relief.js";
-import { type BrokerCounters, toSnapshot } from "./to-snapshot.js";
+import { KeptSnapshot } from "./kept-snapshot.js";
+import type { BrokerCounters } from "./to-snapshot.js";
 import { toUnreclaimable } from "./to-unreclaimable.js";
 
 /** How long one reading may take. */
@@ -56,6 +57,7 @@ export class PressureBroker {
   /** Since when, in monotonic ms; by pool rather than by name: one that is registered again still is the one that evicts. */
   readonly #evicting = new Map<ResourcePool, number>();
   #counters: BrokerCounters;
+  #snapshot: KeptSnapshot | null = null;
   #isClosed = false;
 
   constructor(options: PressureBrokerOptions = {}) {
@@ -187,8 +189,10 @@ export class PressureBroker {
 
   /** All pools and counters as of the newest readings. */
   snapshot(): BrokerSnapshot {
-    const pools = [...this.#slots].map(([name, { reading }]) => ({ name, reading }));
-    return toSnapshot(pools, this.#counters);
+    if (this.#snapshot?.isOf(this.#slots.values(), this.#counters) !== true) {
+      this.#snapshot = new KeptSnapshot(this.#slots.values(), this.#counters);
+    }
+    return this.#snapshot.snapshot;
   }
 
   /** How each pool moved over the last `windowMs`; at most the last ten minutes are known. */

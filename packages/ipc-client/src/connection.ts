@@ -37,6 +37,9 @@ export interface ConnectionOwner {
 /** Above this, a batch of requests is handed to the socket before more is built. */
 const MAX_BATCH_CHARS = 256 * 1024;
 
+/** With more in flight, replies come so thick that neither side sleeps: polling would only take from who works. */
+const FEW_IN_FLIGHT = 4;
+
 /** One socket to the core, from connecting to its end; it never connects twice, nor keeps the process alive. */
 export class Connection {
   readonly #socket: Socket;
@@ -114,7 +117,7 @@ export class Connection {
       const batch = this.#takeBatch(waiting);
       if (batch === "") return;
       this.#socket.write(batch);
-      this.limits.spin?.begin();
+      if (this.#pending.size <= FEW_IN_FLIGHT) this.limits.spin?.begin();
     }
   }
 

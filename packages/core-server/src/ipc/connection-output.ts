@@ -48,6 +48,8 @@ interface Answered {
 const WRITES_PER_BATCH = 2;
 /** Fewer replies than this aren't worth a write of their own. */
 const MIN_BATCH_FRAMES = 16;
+/** With more replies at once, requests come so thick that neither side sleeps: polling would only take from who works. */
+const FEW_FRAMES = 4;
 /** So much is written at once, in bytes. */
 const MAX_BATCH_BYTES = 256 * 1024;
 
@@ -129,10 +131,11 @@ export class ConnectionOutput {
   /** Writes what was put together. */
   flush(): void {
     if (this.#batch.length === 0) return;
+    const { frames } = this.#batch;
     const bytes = this.#batch.take();
     if (this.socket.destroyed) return;
     this.socket.write(bytes, "latin1");
-    this.host.spin?.begin();
+    if (frames <= FEW_FRAMES) this.host.spin?.begin();
     this.#pauseIfUnread();
   }
 
