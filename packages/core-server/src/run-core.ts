@@ -10,6 +10,7 @@ import { EXIT_CODE, toExitCode } from "./exit-code.js";
 import { attachFace } from "./face/attach-face.js";
 import { bannerLines } from "./face/banner.js";
 import { createLiveScreen, createPlainScreen, type Screen } from "./face/screen.js";
+import { ensureNoCoreAt } from "./ipc/listener.js";
 import { statusLines } from "./face/status-lines.js";
 import { StrayFailures } from "./stray-failures.js";
 import { untilStopSignal } from "./until-stop-signal.js";
@@ -36,7 +37,9 @@ export async function runCore({ args, env, stdout, stderr }: RunCoreOptions): Pr
       stdout.write(line.text);
       return EXIT_CODE.stopped;
     }
-    return await serve(resolveConfig(line.flags, env), env, stdout, stderr);
+    const config = resolveConfig(line.flags, env);
+    await ensureNoCoreAt(config.endpoint);
+    return await serve(config, env, stdout, stderr);
   } catch (error) {
     stderr.write(`continuum-core: ${toErrorText(error)}\n`);
     return toExitCode(error);

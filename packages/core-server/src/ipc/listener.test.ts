@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { RawClient } from "../testing/raw-client.js";
 import { tempDirectory } from "../testing/temp-directory.js";
 import type { Endpoint } from "./endpoint.js";
-import { listen } from "./listener.js";
+import { ensureNoCoreAt, listen } from "./listener.js";
 import { encodeFrame, toSuccess } from "./response-encoder.js";
 
 /** A server that says of itself that it is a core with this pid. */
@@ -165,5 +165,27 @@ describe("listening on TCP", () => {
       message: expect.stringContaining("pid 815") as string,
     });
     await closed(server);
+  });
+});
+
+describe("a look before anything is opened", () => {
+  it("names the core that answers, and passes where none does", async () => {
+    await using home = await tempDirectory();
+    const path = join(home.path, "core.sock");
+    await ensureNoCoreAt(unix(path));
+    await leaveStaleSocket(path);
+    await ensureNoCoreAt(unix(path));
+    const endpoints = [unix(path), { kind: "tcp", host: "127.0.0.1", port: 0 }] as const;
+    for (const asked of endpoints) {
+      const server = coreLike(815);
+      const { endpoint, release } = await listen(server, asked);
+      await expect(ensureNoCoreAt(endpoint)).rejects.toMatchObject({
+        code: "alreadyRunning",
+        message: expect.stringContaining("pid 815") as string,
+      });
+      await release();
+      await closed(server);
+      await ensureNoCoreAt(endpoint);
+    }
   });
 });

@@ -99,6 +99,18 @@ async function claim(boundPath: string, endpoint: Endpoint & { kind: "unix" }): 
   });
 }
 
+/**
+ * Looks whether a core answers on an endpoint already, before anything else is opened that only one core may have. Throws a
+ * CoreError `alreadyRunning`; whatever else is in the way is said by `listen`.
+ */
+export async function ensureNoCoreAt(endpoint: Endpoint): Promise<void> {
+  if (endpoint.kind === "tcp" && endpoint.port === 0) return;
+  const target =
+    endpoint.kind === "unix" ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port };
+  const state = await askRunningCore(target).catch((): EndpointState => ({ kind: "free" }));
+  if (state.kind === "taken" && state.pid !== null) throw alreadyRunning(endpoint, state.pid);
+}
+
 async function ensureReplaceable(endpoint: Endpoint & { kind: "unix" }): Promise<void> {
   const there = await statIfThere(endpoint.path);
   if (there === null) return;
