@@ -101,8 +101,9 @@ describeWithLab(
         lab().pauseEngine();
         try {
           const ended = core.end("SIGTERM");
-          if (isHurried) process.kill(core.pid, "SIGTERM");
-          const { code, tookMs } = await ended;
+          // Again and again: two that come before the process runs are one to it.
+          const again = isHurried ? setInterval(() => hurry(core.pid), 20) : undefined;
+          const { code, tookMs } = await ended.finally(() => clearInterval(again));
           expect(tookMs).toBeLessThan(isHurried ? 500 : 2_000);
           expect(isHurried ? [0, 143] : [0]).toContain(code);
         } finally {
@@ -119,3 +120,12 @@ describeWithLab(
     }, 300_000);
   },
 );
+
+function hurry(pid: number): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch (error) {
+    // It has ended meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}

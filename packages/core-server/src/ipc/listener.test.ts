@@ -178,12 +178,13 @@ describe("a look before anything is opened", () => {
     const endpoints = [unix(path), { kind: "tcp", host: "127.0.0.1", port: 0 }] as const;
     for (const asked of endpoints) {
       const server = coreLike(815);
-      const { endpoint, release } = await listen(server, asked);
+      const listening = await listen(server, asked);
+      const { endpoint } = listening;
       await expect(ensureNoCoreAt(endpoint)).rejects.toMatchObject({
         code: "alreadyRunning",
         message: expect.stringContaining("pid 815") as string,
       });
-      await release();
+      await listening.release();
       await closed(server);
       await ensureNoCoreAt(endpoint);
     }
