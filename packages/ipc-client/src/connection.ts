@@ -135,12 +135,22 @@ export class Connection {
     }
   }
 
-  /** Ends the connection; the owner is told at once. The first reason counts. */
-  close(reason: ConnectionError): void {
-    if (this.#isDone) return;
+  /** Whether nobody waits for anything on it. */
+  get isIdle(): boolean {
+    return this.#pending.size === 0 && !this.#decoder.isPartial;
+  }
+
+  /** Ends a connection that is idle, without a word. */
+  discard(): void {
     this.#isDone = true;
     clearTimeout(this.#connectTimer);
     this.#socket.destroy();
+  }
+
+  /** Ends the connection; the owner is told at once. The first reason counts. */
+  close(reason: ConnectionError): void {
+    if (this.#isDone) return;
+    this.discard();
     this.#receiving = null;
     this.#decoder.takeAttachment()?.fail(reason);
     this.owner.onClosed(reason, this.#pending.takeAll());

@@ -37,6 +37,9 @@ export interface CoreLinkOwner {
  */
 const MAX_SENDS = 8;
 
+/** Why requests of a closed client fail. */
+const CLOSED = "the client was closed";
+
 /** Brings requests to the core over one connection at a time, which it makes when something needs it, and again. */
 export class CoreLink {
   readonly #waiting = new RequestQueue();
@@ -50,7 +53,7 @@ export class CoreLink {
     this.#isFlushing = false;
     this.#connection?.sendFrom(this.#waiting);
   };
-  #closeReason: ConnectionError | null = null;
+  #isClosed = false;
   #ignoredFrames = 0;
 
   constructor(
@@ -70,8 +73,8 @@ export class CoreLink {
   /** Sends the request, which is made at `nowMs`, as soon as possible; it is failed here when that can't be. */
   submit(request: CoreRequest, nowMs: number): void {
     const { maxWaiting } = this.options;
-    if (this.#closeReason !== null) {
-      request.failWith("closed", this.#closeReason.message);
+    if (this.#isClosed) {
+      request.failWith("closed", CLOSED);
     } else if (this.#waiting.size >= maxWaiting) {
       request.failWith("overloaded", `${request.command}: ${maxWaiting} requests wait for the core already`);
     } else {
@@ -89,7 +92,7 @@ export class CoreLink {
   /** Keeps a connection up, also without requests, until as many `release`. */
   retain(): void {
     this.#retained += 1;
-    if (this.#closeReason === null) this.#advance();
+    if (!this.#isClosed) this.#advance();
   }
 
   release(): void {
@@ -99,12 +102,14 @@ export class CoreLink {
   /** Ends everything: requests fail with `closed`. Resolves when the socket is gone. */
   async close(): Promise<void> {
     const connection = this.#connection;
-    if (this.#closeReason === null) {
-      this.#closeReason = new ConnectionError("closed", "the client was closed");
+    if (!this.#isClosed) {
+      this.#isClosed = true;
       if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
       this.#retryTimer = null;
-      connection?.close(this.#closeReason);
-      for (const request of [...this.#waiting]) request.failWith("closed", this.#closeReason.message);
+      // An error costs a stack trace: none where it would be nobody's.
+      if (connection?.isIdle === true) connection.discard();
+      else connection?.close(new ConnectionError("closed", CLOSED));
+      for (const request of [...this.#waiting]) request.failWith("closed", CLOSED);
     }
     await connection?.closed();
   }
@@ -167,7 +172,7 @@ export class CoreLink {
     this.#failedAttempts = connection.isHealthy ? 0 : this.#failedAttempts + 1;
     this.#connection = null;
     if (inFlight.length > 0) this.#recover(inFlight, error);
-    if (this.#closeReason !== null) return;
+    if (this.#isClosed) return;
     if (connection.wasOpen) this.owner.onLost(connection.droppedFor);
     if (this.#failedAttempts > 0) this.#backOff(error);
     else if (this.#waiting.size > 0 || this.#retained > 0) this.#advance();
@@ -179,7 +184,7 @@ export class CoreLink {
     for (const request of inFlight) {
       request.id = null;
       const mayRepeat = request.idempotent && request.sendCount < MAX_SENDS && error.code !== "protocol";
-      if (mayRepeat && this.#closeReason === null) this.#wait(request, this.options.nowMs());
+      if (mayRepeat && !this.#isClosed) this.#wait(request, this.options.nowMs());
       else request.failWith(error.code, `${request.command}: ${error.message}`, error);
     }
     for (const request of waiting) this.#waiting.add(request);
