@@ -18,7 +18,7 @@ export interface SystemCommands {
   dockerEvictUndo(params?: SystemDockerEvictUndoParams, options?: CallOptions): Promise<SystemDockerEvictUndoReply>;
   /** Says where Docker's storage was found, or what was tried. */
   dockerTierProbe(options?: CallOptions): Promise<SystemDockerTierProbeReply>;
-  /** Gives capacity, use and pressure of Docker's disk, freshly read. */
+  /** Gives capacity, use and pressure of Docker's disk, read at most 50 ms ago. */
   dockerTierStats(options?: CallOptions): Promise<SystemDockerTierStatsReply>;
   /** Says who fills Docker's disk, the largest first, and what nothing explains. */
   dockerTierUsage(params?: SystemDockerTierUsageParams, options?: CallOptions): Promise<SystemDockerTierUsageReply>;

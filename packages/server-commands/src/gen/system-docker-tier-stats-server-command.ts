@@ -3,7 +3,7 @@ import { type CallOptions, connectCore, type RustCoreIPCClient } from "@continuu
 import type { SystemDockerTierStatsParams, SystemDockerTierStatsResult } from "@continuum/wire-types/commands";
 import type { ServerCommand } from "../server-command";
 
-/** Gives capacity, use and pressure of Docker's disk, freshly read. */
+/** Gives capacity, use and pressure of Docker's disk, read at most 50 ms ago. */
 export class SystemDockerTierStatsServerCommand implements ServerCommand<SystemDockerTierStatsParams, SystemDockerTierStatsResult> {
   static readonly commandName = "system/docker-tier-stats";
   readonly name = SystemDockerTierStatsServerCommand.commandName;

@@ -32,11 +32,11 @@ stats: DockerTierStats, };
 const params = contractSchema<SystemDockerTierStatsParams>()(z.object({}));
 
 /**
- * Gives capacity, use and pressure of Docker's disk, freshly read.
+ * Gives capacity, use and pressure of Docker's disk, read at most 50 ms ago.
  */
 export const systemDockerTierStatsCommand: CommandDescriptor<SystemDockerTierStatsParams, SystemDockerTierStatsReply> = {
   name: "system/docker-tier-stats",
-  description: "Gives capacity, use and pressure of Docker's disk, freshly read.",
+  description: "Gives capacity, use and pressure of Docker's disk, read at most 50 ms ago.",
   accessLevel: "ai-safe",
   idempotent: true,
   examples: [{"description":"How full is Docker's disk?","command":"continuum call system/docker-tier-stats","expectedResult":null}],
