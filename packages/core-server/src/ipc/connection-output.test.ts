@@ -82,6 +82,16 @@ describe("the output of a connection", () => {
     expect(rig.entries).toMatchObject([{ msg: "a reply can't be encoded", command: "x" }]);
   });
 
+  it("says it of one with an attachment at once, though others wait for the peer to read", async () => {
+    await using rig = await openOutput();
+    const attachment = Buffer.alloc(limits.maxOutputBytes);
+    rig.output.answer(answered, new AttachedReply("first", attachment));
+    rig.output.answer(answered, new AttachedReply(1n, attachment));
+    rig.output.flush();
+    expect(rig.write.mock.calls.at(-1)?.[0]).toMatch(/"success":false,.*"internal"/u);
+    expect(rig.entries).toMatchObject([{ msg: "a reply can't be encoded", command: "x" }]);
+  });
+
   it("pauses its owner once while too much is unread, and goes on when it is read", async () => {
     await using rig = await openOutput();
     for (let i = 0; i < 7; i += 1) {

@@ -35,6 +35,12 @@ export interface OutputOwner {
   onEventsUnread(unreadBytes: number): void;
 }
 
+/** A reply with an attachment, encoded: it can't fail any more when its turn comes. */
+interface AttachedFrame {
+  readonly head: Buffer;
+  readonly attachment: Uint8Array;
+}
+
 /** Whom an answer is for. */
 interface Answered {
   readonly command: string;
@@ -66,8 +72,7 @@ export class ConnectionOutput {
   /** Unread output that is attachments: whoever gave them holds them anyway. */
   #attachedBytes = 0;
   /** Replies whose attachments wait until the peer has read those before. */
-  readonly #waitingAttached: { readonly requestId: number | null; readonly reply: AttachedReply<unknown> }[] =
-    [];
+  readonly #waitingAttached: AttachedFrame[] = [];
 
   constructor(
     private readonly socket: Socket,
@@ -149,7 +154,7 @@ export class ConnectionOutput {
   /** Writes what was put together and what waits, and takes nothing more. */
   finish(): void {
     this.flush();
-    for (const { requestId, reply } of this.#waitingAttached.splice(0)) this.#writeAttached(requestId, reply);
+    for (const frame of this.#waitingAttached.splice(0)) this.#writeAttached(frame);
     this.#isFinished = true;
   }
 
@@ -168,19 +173,20 @@ export class ConnectionOutput {
   }
 
   /** One attachment may have any size; several are unread at once only as far as they fit the bound together. */
-  #sendAttached(requestId: number | null, reply: AttachedReply<unknown>): void {
-    if (this.#waitingAttached.length === 0 && this.#hasRoomFor(reply)) this.#writeAttached(requestId, reply);
-    else this.#waitingAttached.push({ requestId, reply });
+  #sendAttached(requestId: number | null, { result, attachment }: AttachedReply<unknown>): void {
+    const head = encodeAttachmentHead(toSuccess(requestId, result), attachment.byteLength);
+    const frame = { head, attachment };
+    if (this.#waitingAttached.length === 0 && this.#hasRoomFor(frame)) this.#writeAttached(frame);
+    else this.#waitingAttached.push(frame);
   }
 
-  #hasRoomFor({ attachment }: AttachedReply<unknown>): boolean {
+  #hasRoomFor({ attachment }: AttachedFrame): boolean {
     const { maxOutputBytes } = this.host.limits;
     return this.#attachedBytes === 0 || this.#attachedBytes + attachment.byteLength <= maxOutputBytes;
   }
 
-  #writeAttached(requestId: number | null, { result, attachment }: AttachedReply<unknown>): void {
+  #writeAttached({ head, attachment }: AttachedFrame): void {
     const { byteLength } = attachment;
-    const head = encodeAttachmentHead(toSuccess(requestId, result), byteLength);
     if (!this.#canWrite(head.length)) return;
     this.flush();
     this.socket.cork();
@@ -197,9 +203,9 @@ export class ConnectionOutput {
   #writeWaiting(): void {
     for (;;) {
       const next = this.#waitingAttached[0];
-      if (next === undefined || this.socket.destroyed || !this.#hasRoomFor(next.reply)) return;
+      if (next === undefined || this.socket.destroyed || !this.#hasRoomFor(next)) return;
       this.#waitingAttached.shift();
-      this.#writeAttached(next.requestId, next.reply);
+      this.#writeAttached(next);
     }
   }
 

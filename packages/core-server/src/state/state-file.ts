@@ -14,6 +14,7 @@ import { dirname } from "node:path";
 import type { PressureHistoryPoint } from "@continuum/wire-types";
 import type { CacheLedgerQuery, CacheLedgerStore } from "./cache-ledger.js";
 import { CacheLedgerTable } from "./cache-ledger-table.js";
+import { closeDatabase } from "./close-database.js";
 import { type AdoptedLine, LedgerTable } from "./ledger-table.js";
 import { makeDirectories } from "./make-directories.js";
 import { MIGRATIONS } from "./migrations.js";
@@ -388,19 +389,4 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
       throw new PoolError(cause.code === "full" ? "noSpace" : "failed", cause.message, { cause });
     }
   }
-}
-
-/**
- * Closing alone lets go of the file's lock only when all statements have been collected as garbage: the library has no way to
- * end a statement. Its descriptor goes then, too; where another connection of this process has a lock on the file by then,
- * when that one lets go, since closing it would end the other's lock.
- */
-function closeDatabase(db: Database.Database): void {
-  try {
-    db.exec("PRAGMA locking_mode = NORMAL");
-    db.exec("SELECT count(*) FROM sqlite_master");
-  } catch {
-    // A file that can't be read has no lock to let go of.
-  }
-  db.close();
 }
