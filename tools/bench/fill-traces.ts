@@ -1,3 +1,5 @@
+import { seededRandom } from "../seeded-random.js";
+
 /** One reading of a synthetic or recorded fill. */
 export interface TracePoint {
   readonly atMs: number;
@@ -15,17 +17,6 @@ export interface FillTrace {
   readonly fullAtMs: number | null;
   /** Of what is no fill: from when on it looks as its name says. Of a fill 0. */
   readonly looksFromMs: number;
-}
-
-/** Numbers of [0, 1), the same for the same seed (mulberry32). */
-function traceRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** A normal deviate. */
@@ -60,7 +51,7 @@ export function trace(name: string, seed: number, options: TraceOptions, next: N
   const { from, hours, fills, looksFromMs = 0 } = options;
   const read = options.read ?? ((level: number) => level);
   const tickMs = options.tickMs ?? usualTickMs;
-  const random = traceRandom(seed);
+  const random = seededRandom(seed);
   const points: TracePoint[] = [];
   let level = from;
   let fullAtMs: number | null = null;

@@ -1,7 +1,7 @@
 import { type DockerInventory, planEviction } from "@continuum/pool-docker";
 import { formatBytes } from "@continuum/wire-types";
 import { formatTable } from "../contract/format-tables.js";
-import { otherPolicies, plannerPolicy } from "./traces/cache-policies.js";
+import { otherPolicies, plannerPolicy, UNGUARDED_POLICY } from "./traces/cache-policies.js";
 import { makeTraces, type Trace } from "./traces/make-traces.js";
 import { bytesOfImage, bytesOfTrace, simulateHost } from "./traces/simulate-host.js";
 
@@ -111,19 +111,10 @@ function planTimes(): string {
 
 function planOf(inventory: DockerInventory): void {
   const bytes = inventory.images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  planEviction(
-    inventory,
-    new Map(),
-    {
-      name: "standard",
-      keepLabel: { key: "keep", value: null },
-      keepReferences: [],
-      keepNewestPerRepository: 0,
-      minAgeMs: { image: 0, container: 0, buildCache: 0 },
-      minIdleMs: 0,
-    },
-    { wantBytes: Math.round(bytes / 10), nowMs: 2_000_000_000_000 },
-  );
+  planEviction(inventory, new Map(), UNGUARDED_POLICY, {
+    wantBytes: Math.round(bytes / 10),
+    nowMs: 2_000_000_000_000,
+  });
 }
 
 function inventoryOf(count: number): DockerInventory {

@@ -34,14 +34,15 @@ export { MIN_TICK_MS } from "./next-tick.js";
 export { DEFAULT_TICK_MS, PressureBroker, type PressureBrokerOptions } from "./pressure-broker.js";
 export type { ReliefProgress } from "./relief-progress.js";
 export type { AlertSink, ReliefOutcome, ReliefRound } from "./relief.js";
-export type {
-  EvictedItem,
-  EvictionRequest,
-  EvictionResult,
-  InodeUse,
-  PoolCounters,
-  PoolReading,
-  ResourcePool,
+export {
+  type EvictedItem,
+  type EvictionRequest,
+  type EvictionResult,
+  type InodeUse,
+  NO_COUNTERS,
+  type PoolCounters,
+  type PoolReading,
+  type ResourcePool,
 } from "./resource-pool.js";
 export { withDeadline } from "./with-deadline.js";
 export type { BrokerCounters } from "./to-snapshot.js";

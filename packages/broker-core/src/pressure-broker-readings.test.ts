@@ -1,31 +1,12 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { PressureBroker, type ReliefOutcome } from "./index.js";
-import { FakePool, ManualClock, toReading } from "./testing/index.js";
-
-const size = (usedBytes: number): { usedBytes: number; capacityBytes: number } => ({
-  usedBytes,
-  capacityBytes: 1000,
-});
+import { FakePool, toReading } from "./testing/index.js";
+import { createBrokerFixture, size } from "./testing/broker-fixture.js";
 
 describe("PressureBroker's readings", () => {
-  let clock: ManualClock;
-  let broker: PressureBroker;
-  let errors: string[];
-
+  let { clock, broker, errors, round } = createBrokerFixture();
   beforeEach(() => {
-    clock = new ManualClock();
-    errors = [];
-    broker = new PressureBroker({
-      clock,
-      onError: (error, source) => errors.push(`${source}: ${(error as Error).message}`),
-    });
+    ({ clock, broker, errors, round } = createBrokerFixture());
   });
-
-  const round = async (): Promise<readonly ReliefOutcome[]> => {
-    const outcomes = await (await broker.relieve()).done;
-    await clock.advance(0);
-    return outcomes;
-  };
 
   it("a hanging pool costs its deadline, delays no other, and doesn't pile up", async () => {
     const hanging = new FakePool("hanging", size(990));

@@ -1,32 +1,15 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { PoolError, PressureBroker, type ReliefOutcome } from "./index.js";
-import { FakePool, ManualClock, toReading } from "./testing/index.js";
+import { PoolError } from "./index.js";
+import { FakePool, toReading } from "./testing/index.js";
+import { createBrokerFixture, holdEviction, size } from "./testing/broker-fixture.js";
 
 const HOUR_MS = 3_600_000;
-const size = (usedBytes: number): { usedBytes: number; capacityBytes: number } => ({
-  usedBytes,
-  capacityBytes: 1000,
-});
 
 describe("PressureBroker's relief over time", () => {
-  let clock: ManualClock;
-  let broker: PressureBroker;
-  let errors: string[];
-
+  let { clock, broker, errors, round } = createBrokerFixture();
   beforeEach(() => {
-    clock = new ManualClock();
-    errors = [];
-    broker = new PressureBroker({
-      clock,
-      onError: (error, source) => errors.push(`${source}: ${(error as Error).message}`),
-    });
+    ({ clock, broker, errors, round } = createBrokerFixture());
   });
-
-  const round = async (): Promise<readonly ReliefOutcome[]> => {
-    const outcomes = await (await broker.relieve()).done;
-    await clock.advance(0);
-    return outcomes;
-  };
   const freeNothing = (pool: FakePool): void => {
     pool.onEvict = () => Promise.resolve(pool.free(0));
   };
@@ -53,8 +36,7 @@ describe("PressureBroker's relief over time", () => {
 
   it("a pool that hangs in its eviction delays no other's relief, and is relieved again once it has ended", async () => {
     const stuck = new FakePool("stuck", size(990));
-    let end = (): void => undefined;
-    stuck.onEvict = ({ wantBytes }) => new Promise((resolve) => (end = () => resolve(stuck.free(wantBytes))));
+    const end = holdEviction(stuck);
     const good = new FakePool("good", size(970));
     broker.register(stuck);
     broker.register(good);

@@ -1,36 +1,18 @@
 import type { PressureAlert } from "@continuum/wire-types";
 import { brokerSnapshotSchema, pressureAlertSchema } from "@continuum/wire-types";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { PoolError, PressureBroker, type ReliefOutcome } from "./index.js";
-import { FakePool, ManualClock, toReading } from "./testing/index.js";
-
-const size = (usedBytes: number): { usedBytes: number; capacityBytes: number } => ({
-  usedBytes,
-  capacityBytes: 1000,
-});
+import { PoolError, PressureBroker } from "./index.js";
+import { FakePool, toReading } from "./testing/index.js";
+import { createBrokerFixture, holdEviction, size } from "./testing/broker-fixture.js";
 
 describe("PressureBroker", () => {
-  let clock: ManualClock;
-  let broker: PressureBroker;
+  let { clock, broker, errors, round } = createBrokerFixture();
   let alerts: PressureAlert[];
-  let errors: string[];
-
   beforeEach(() => {
-    clock = new ManualClock();
+    ({ clock, broker, errors, round } = createBrokerFixture());
     alerts = [];
-    errors = [];
-    broker = new PressureBroker({
-      clock,
-      onError: (error, source) => errors.push(`${source}: ${(error as Error).message}`),
-    });
     broker.addAlertSink((alert) => void alerts.push(alert));
   });
-
-  const round = async (): Promise<readonly ReliefOutcome[]> => {
-    const outcomes = await (await broker.relieve()).done;
-    await clock.advance(0);
-    return outcomes;
-  };
 
   it("relieves to the target, measures, counts and alerts", async () => {
     const pool = new FakePool("docker", size(970));
@@ -185,13 +167,7 @@ describe("PressureBroker", () => {
 
   it("evicts one pool once at a time, and the loop goes on meanwhile", async () => {
     const pool = new FakePool("docker", size(970));
-    let finish = (): void => undefined;
-    pool.onEvict = ({ wantBytes }) =>
-      new Promise((resolve) => {
-        finish = () => {
-          resolve(pool.free(wantBytes));
-        };
-      });
+    const finish = holdEviction(pool);
     broker.register(pool);
     const first = await broker.relieve();
     await clock.advance(5_000);
@@ -298,13 +274,7 @@ describe("PressureBroker", () => {
   it("measures an eviction by a reading that began after it, not by one of a tick that was under way", async () => {
     const pool = new FakePool("docker", size(970));
     const slow: (() => void)[] = [];
-    let finish = (): void => undefined;
-    pool.onEvict = ({ wantBytes }) =>
-      new Promise((resolve) => {
-        finish = () => {
-          resolve(pool.free(wantBytes));
-        };
-      });
+    const finish = holdEviction(pool);
     broker.register(pool);
     const { done } = await broker.relieve();
     await clock.advance(0);

@@ -10,6 +10,16 @@ export interface PoolCounters {
   readonly inflightCount: number;
 }
 
+/** The counters of a pool that counts nothing but bytes. */
+export const NO_COUNTERS: PoolCounters = {
+  entryCount: 0,
+  pinnedCount: 0,
+  hitCount: 0,
+  missCount: 0,
+  evictionCount: 0,
+  inflightCount: 0,
+};
+
 /**
  * One consistent measurement of a pool: every figure comes from the same probe.
  *

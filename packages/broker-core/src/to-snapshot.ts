@@ -1,21 +1,12 @@
 import type { BrokerSnapshot, PoolView } from "@continuum/wire-types";
 import { toBindingPressure, toPressureTier } from "./pressure.js";
-import type { PoolReading } from "./resource-pool.js";
+import { NO_COUNTERS, type PoolReading } from "./resource-pool.js";
 
 /** Counters that a snapshot carries. */
 export interface BrokerCounters {
   readonly evictionsFired: number;
   readonly bytesFreedTotal: number;
 }
-
-const noCounters = {
-  entryCount: 0,
-  pinnedCount: 0,
-  hitCount: 0,
-  missCount: 0,
-  evictionCount: 0,
-  inflightCount: 0,
-};
 
 /** The contract's view of all pools, highest pressure first; a pool without a reading shows as not under management. */
 export function toSnapshot(
@@ -33,7 +24,7 @@ function toPoolView(name: string, reading: PoolReading | null): PoolView {
   // The view's pressure is the one that decides; the stats' is of their own bytes.
   const { pressure } = toBindingPressure(reading ?? { pressure: 0 });
   const { entryCount, pinnedCount, hitCount, missCount, evictionCount, inflightCount } =
-    reading?.counters ?? noCounters;
+    reading?.counters ?? NO_COUNTERS;
   // In the contract's order, which is part of it; a pool's counters may come in any.
   const stats = {
     name,

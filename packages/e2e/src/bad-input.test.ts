@@ -1,27 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CoreProcess, startCore } from "./support/core-process.js";
-import { connectRaw, type RawPeer } from "./support/raw-peer.js";
+import { HealthyPeer } from "./support/healthy-peer.js";
+import { connectRaw } from "./support/raw-peer.js";
 
 /** Whatever one connection sends, it gets a typed error or is closed, and every other connection goes on. */
 describe("bad input on the socket", () => {
   let core: CoreProcess;
-  let healthy: RawPeer;
-  let id = 0;
+  let healthy: HealthyPeer;
 
   beforeAll(async () => {
     core = await startCore({ args: ["--docker-host", "unix:///nonexistent/docker.sock"] });
-    healthy = await connectRaw(core.socketPath);
+    healthy = await HealthyPeer.connect(core.socketPath);
   }, 30_000);
   afterAll(async () => {
     await healthy[Symbol.asyncDispose]();
     await core[Symbol.asyncDispose]();
   });
-
-  const healthyStill = async (): Promise<void> => {
-    id += 1;
-    healthy.send(`{"command":"health-check","requestId":${id}}\n`);
-    expect(await healthy.next()).toMatchObject({ success: true, requestId: id, result: { healthy: true } });
-  };
 
   it.each([
     ["no JSON", "hello\n", "badRequest"],
@@ -55,7 +49,7 @@ describe("bad input on the socket", () => {
     expect(reply.errorDetail?.kind).toBe(kind);
     peer.send('{"command":"health-check","requestId":2}\n');
     expect(await peer.next()).toMatchObject({ success: true, requestId: 2 });
-    await healthyStill();
+    await healthy.expectAnswer();
   });
 
   it("lets a parameter pass that only a newer client knows", async () => {
@@ -79,14 +73,14 @@ describe("bad input on the socket", () => {
     const reply = await peer.next();
     expect(reply).toMatchObject({ success: false, errorDetail: { kind: "badRequest" } });
     await peer.closed();
-    await healthyStill();
+    await healthy.expectAnswer();
   });
 
   it("a connection that is cut in the middle of a line harms nobody", async () => {
     const peer = await connectRaw(core.socketPath);
     peer.send('{"command":"health-');
     await peer[Symbol.asyncDispose]();
-    await healthyStill();
+    await healthy.expectAnswer();
   });
 
   it("a request without an id is answered without one", async () => {
@@ -101,6 +95,6 @@ describe("bad input on the socket", () => {
     await using peer = await connectRaw(core.socketPath);
     peer.send('{"command":"health-check"');
     await peer.closed(45_000);
-    await healthyStill();
+    await healthy.expectAnswer();
   });
 });

@@ -1,3 +1,4 @@
+import { seededRandom } from "@continuum/tools/seeded-random";
 import { CommandError, ConnectionError, RustCoreIPCClient } from "@continuum/ipc-client";
 import { DecodeError } from "@continuum/wire-types";
 import { once } from "node:events";
@@ -6,7 +7,6 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { seededRandom } from "./support/fault-proxy.js";
 import { mutateBytes, sampleResponsePayloads } from "./support/fuzz-bytes.js";
 
 const isLong = process.env["CONTINUUM_LONG_TESTS"] === "1";

@@ -1,11 +1,11 @@
+import { seededRandom } from "@continuum/tools/seeded-random";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CoreProcess, startCore, until } from "./support/core-process.js";
-import { seededRandom } from "./support/fault-proxy.js";
 import { mutateBytes, sampleRequestLines } from "./support/fuzz-bytes.js";
-import { connectRaw, type RawPeer } from "./support/raw-peer.js";
+import { HealthyPeer } from "./support/healthy-peer.js";
 
 const isLong = process.env["CONTINUUM_LONG_TESTS"] === "1";
 const FRAMES = isLong ? 10_000_000 : 40_000;
@@ -17,28 +17,21 @@ const MAX_GROWTH_BYTES = 256 * 1024 * 1024;
 /** Whatever is sent to a core, it answers each line once, and a healthy client throughout; it grows and leaks nothing. */
 describe("a core under fuzz", () => {
   let core: CoreProcess;
-  let healthy: RawPeer;
+  let healthy: HealthyPeer;
   let before = { rssBytes: 0, files: 0 };
-  let id = 0;
 
   beforeAll(async () => {
     core = await startCore({
       args: ["--docker-host", "unix:///nonexistent/docker.sock", "--log-level", "error"],
     });
-    healthy = await connectRaw(core.socketPath);
-    await healthyStill();
+    healthy = await HealthyPeer.connect(core.socketPath);
+    await healthy.expectAnswer(30_000);
     before = measure(core.pid);
   }, 60_000);
   afterAll(async () => {
     await healthy[Symbol.asyncDispose]();
     await core[Symbol.asyncDispose]();
   });
-
-  const healthyStill = async (): Promise<void> => {
-    id += 1;
-    healthy.send(`{"command":"health-check","requestId":${id}}\n`);
-    expect(await healthy.next(30_000)).toMatchObject({ success: true, requestId: id });
-  };
 
   it(
     `answers each of ${FRAMES} lines once`,
@@ -66,10 +59,10 @@ describe("a core under fuzz", () => {
           answers += count;
         }
         peer.close();
-        if (round % 5 === 0) await healthyStill();
+        if (round % 5 === 0) await healthy.expectAnswer(30_000);
       }
       expect(answers).toBe(sent);
-      await healthyStill();
+      await healthy.expectAnswer(30_000);
       expect(measure(core.pid).rssBytes - before.rssBytes).toBeLessThan(MAX_GROWTH_BYTES);
     },
     isLong ? 3_600_000 : 120_000,
@@ -99,9 +92,9 @@ describe("a core under fuzz", () => {
             await closed;
           }),
         );
-        if (done % 1_000 === 0) await healthyStill();
+        if (done % 1_000 === 0) await healthy.expectAnswer(30_000);
       }
-      await healthyStill();
+      await healthy.expectAnswer(30_000);
       // As many files as before, give or take what the core itself opens for a moment.
       await until(
         () => (measure(core.pid).files <= before.files + 2 ? true : undefined),
@@ -126,12 +119,12 @@ describe("a core under fuzz", () => {
         // Replies that nobody reads: the core stops reading, and keeps a bounded number of them.
         else socket.write('{"command":"system/resources","includeProcesses":true,"topN":100}\n'.repeat(200));
       }
-      for (let i = 0; i < 20; i += 1) await healthyStill();
+      for (let i = 0; i < 20; i += 1) await healthy.expectAnswer(30_000);
       expect(measure(core.pid).rssBytes - before.rssBytes).toBeLessThan(MAX_GROWTH_BYTES);
     } finally {
       for (const socket of sockets) socket.destroy();
     }
-    await healthyStill();
+    await healthy.expectAnswer(30_000);
   }, 120_000);
 });
 

@@ -1,10 +1,11 @@
+import { seededRandom } from "@continuum/tools/seeded-random";
 import { CommandError, ConnectionError, RustCoreIPCClient } from "@continuum/ipc-client";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type CoreProcess, startCore } from "./support/core-process.js";
-import { FAULTS, FaultProxy, seededRandom } from "./support/fault-proxy.js";
+import { FAULTS, FaultProxy } from "./support/fault-proxy.js";
 
 const isLong = process.env["CONTINUUM_LONG_TESTS"] === "1";
 const CLIENTS = 8;

@@ -2,7 +2,7 @@ import { DecodeError } from "@continuum/wire-types";
 import { describe, expect, it } from "vitest";
 import type { EventGap } from "./event-stream.js";
 import { RustCoreIPCClient } from "./rust-core-ipc-client.js";
-import { ScriptedPeer } from "./testing/scripted-peer.js";
+import { type PeerRequest, ScriptedPeer } from "./testing/scripted-peer.js";
 
 const alert = {
   tierName: "docker",
@@ -12,6 +12,15 @@ const alert = {
   actionTaken: true,
   atMs: 1,
 };
+
+/** Answers the subscription that comes next, and sends an event behind it. */
+async function takeSubscription(peer: ScriptedPeer, atMs: number): Promise<PeerRequest> {
+  const request = await peer.next();
+  expect(request.command).toBe("events/subscribe");
+  request.reply({ events: ["pressure-alert"] });
+  request.connection.push("pressure-alert", { ...alert, atMs });
+  return request;
+}
 
 describe("events", () => {
   it("subscribes once for all streams, hands each its own object, unsubscribes after the last", async () => {
@@ -44,17 +53,12 @@ describe("events", () => {
     await using client = new RustCoreIPCClient({ url: peer.path });
     const gaps: EventGap[] = [];
     await using stream = client.events("pressure-alert", { onGap: (gap) => gaps.push(gap) });
-    const before = await peer.next();
-    before.reply({ events: ["pressure-alert"] });
-    before.connection.push("pressure-alert", alert);
+    await takeSubscription(peer, 1);
     expect((await stream.next()).value).toEqual(alert);
     expect(gaps).toEqual([]);
     await peer.kill();
     await peer.listen();
-    const after = await peer.next();
-    expect(after.command).toBe("events/subscribe");
-    after.reply({ events: ["pressure-alert"] });
-    after.connection.push("pressure-alert", { ...alert, atMs: 2 });
+    await takeSubscription(peer, 2);
     expect((await stream.next()).value).toEqual({ ...alert, atMs: 2 });
     expect(gaps).toEqual([{ reason: "reconnected" }]);
   });
@@ -64,9 +68,7 @@ describe("events", () => {
     await using client = new RustCoreIPCClient({ url: peer.path });
     const gaps: EventGap[] = [];
     await using stream = client.events("pressure-alert", { onGap: (gap) => gaps.push(gap) });
-    const before = await peer.next();
-    before.reply({ events: ["pressure-alert"] });
-    before.connection.push("pressure-alert", alert);
+    const before = await takeSubscription(peer, 1);
     const reason = "events are lost: 5 bytes of them were left unread";
     before.connection.send({
       success: false,
@@ -74,10 +76,7 @@ describe("events", () => {
       errorDetail: { kind: "overloaded", reason },
     });
     before.connection.socket.end();
-    const after = await peer.next();
-    expect(after.command).toBe("events/subscribe");
-    after.reply({ events: ["pressure-alert"] });
-    after.connection.push("pressure-alert", { ...alert, atMs: 2 });
+    await takeSubscription(peer, 2);
     // What came before the connection ended is still handed out.
     expect([(await stream.next()).value?.atMs, (await stream.next()).value?.atMs]).toEqual([1, 2]);
     expect(gaps).toEqual([{ reason: "dropped", message: `overloaded: ${reason}` }]);

@@ -1,6 +1,16 @@
-import { type InventoryImage, planEviction, UseBook } from "@continuum/pool-docker";
+import { type EvictionPolicy, type InventoryImage, planEviction, UseBook } from "@continuum/pool-docker";
 import type { TraceImage } from "./make-traces.js";
 import type { CachePolicy, HostImage, HostState } from "./simulate-host.js";
+
+/** All that may go goes: no rule keeps anything, however young. */
+export const UNGUARDED_POLICY: EvictionPolicy = {
+  name: "standard",
+  keepLabel: { key: "keep", value: null },
+  keepReferences: [],
+  keepNewestPerRepository: 0,
+  minAgeMs: { image: 0, container: 0, buildCache: 0 },
+  minIdleMs: 0,
+};
 
 /** This project's planner, with a journal that saw every use. */
 export function plannerPolicy(): CachePolicy {
@@ -36,14 +46,7 @@ export function plannerPolicy(): CachePolicy {
           digestsAreFromRegistries: true,
         },
         book.history,
-        {
-          name: "standard",
-          keepLabel: { key: "keep", value: null },
-          keepReferences: [],
-          keepNewestPerRepository: 0,
-          minAgeMs: { image: 0, container: 0, buildCache: 0 },
-          minIdleMs: 0,
-        },
+        UNGUARDED_POLICY,
         { wantBytes, nowMs },
       );
       return entries.flatMap(({ id }) => byId.get(id) ?? []);

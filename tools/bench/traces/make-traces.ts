@@ -1,3 +1,5 @@
+import { seededRandom } from "../../seeded-random.js";
+
 /** One layer of a synthetic image. */
 export interface TraceLayer {
   readonly id: string;
@@ -32,19 +34,6 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const START = Date.UTC(2026, 0, 5);
 const DAYS = 56;
-
-/** Random numbers from 0 to 1 that are the same for the same seed. */
-function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    // mulberry32
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** All traces for a seed: each kind alone, and all of them on one host. */
 export function makeTraces(seed: number): readonly Trace[] {

@@ -1,21 +1,18 @@
 import { toPressure } from "../pressure.js";
-import type { EvictionRequest, EvictionResult, PoolReading, ResourcePool } from "../resource-pool.js";
-
-const noCounters = {
-  entryCount: 0,
-  pinnedCount: 0,
-  hitCount: 0,
-  missCount: 0,
-  evictionCount: 0,
-  inflightCount: 0,
-};
+import {
+  type EvictionRequest,
+  type EvictionResult,
+  NO_COUNTERS,
+  type PoolReading,
+  type ResourcePool,
+} from "../resource-pool.js";
 
 /** A reading with the given figures; detected, fresh, and with the pressure that follows from them. */
 export function toReading(
   figures: Partial<PoolReading> & { readonly usedBytes: number; readonly capacityBytes: number },
 ): PoolReading {
   const pressure = toPressure(figures.usedBytes, figures.capacityBytes);
-  return { atMs: 0, detected: true, stale: false, counters: noCounters, pressure, ...figures };
+  return { atMs: 0, detected: true, stale: false, counters: NO_COUNTERS, pressure, ...figures };
 }
 
 /** A pool whose figures a test sets and whose ways of failing it chooses. */

@@ -1,6 +1,12 @@
 import { toPressure } from "../pressure.js";
 import type { PoolPolicy } from "../pool-policy.js";
-import type { EvictionRequest, EvictionResult, PoolReading, ResourcePool } from "../resource-pool.js";
+import {
+  type EvictionRequest,
+  type EvictionResult,
+  NO_COUNTERS,
+  type PoolReading,
+  type ResourcePool,
+} from "../resource-pool.js";
 
 /** How reading goes: as it should, or not. */
 export const READ_MODES = [
@@ -31,14 +37,6 @@ export const EVICT_MODES = [
 const CAPACITY_BYTES = 1_000_000;
 /** A figure that is older than this when an eviction begins is one of before. */
 const FRESH_FOR_MS = 3_000;
-const noCounters = {
-  entryCount: 0,
-  pinnedCount: 0,
-  hitCount: 0,
-  missCount: 0,
-  evictionCount: 0,
-  inflightCount: 0,
-};
 
 /** A pool that misbehaves as it is told, and notices when the broker breaks a rule. */
 export class ModelPool implements ResourcePool {
@@ -189,7 +187,7 @@ export class ModelPool implements ResourcePool {
       pressure,
       reclaimableBytes,
       stale: false,
-      counters: noCounters,
+      counters: NO_COUNTERS,
     };
   }
 

@@ -182,7 +182,8 @@ export class RecordTables {
   }
 }
 
-function toRollUp(row: Row): Omit<RollUp, "pool"> {
+/** The sums of a row of `READING_TABLES`, whose pool stands in a table of its own; NaN for what is no number. */
+export function toRollUp(row: Row): Omit<RollUp, "pool"> {
   return {
     atMs: Number(row["at_ms"]),
     samples: Number(row["samples"]),

@@ -3,7 +3,7 @@ import type { CacheEvictionRecord } from "@continuum/wire-types";
 import Database from "libsql";
 import { parseJson } from "./parse-json.js";
 import type { KeptReading, Resolution } from "./record-store.js";
-import { READING_TABLES } from "./record-tables.js";
+import { READING_TABLES, toRollUp } from "./record-tables.js";
 import type { RollUp } from "./roll-up.js";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -84,15 +84,7 @@ export class StateReader {
     const names = this.#poolNames();
     for (const row of this.#rows(READING_TABLES[resolution])) {
       const pool = names.get(Number(row["pool_id"]));
-      const sum = {
-        atMs: Number(row["at_ms"]),
-        samples: Number(row["samples"]),
-        usedSum: Number(row["used_sum"]),
-        capacityBytes: Number(row["capacity"]),
-        pressureSum: Number(row["pressure_sum"]),
-        minPressure: Number(row["pressure_min"]),
-        maxPressure: Number(row["pressure_max"]),
-      };
+      const sum = toRollUp(row);
       const isSound = Object.values(sum).every(Number.isFinite) && sum.samples >= 1;
       if (pool === undefined || !isSound) this.#missed += 1;
       else yield { pool, ...sum };

@@ -82,12 +82,7 @@ describe.skipIf(!canMount)("a state that can't be written", () => {
   it("says so while a disk is full, lets readings give way first, and takes them again when there is room", () => {
     const { state } = open(mount);
     fill(state);
-    const filler = join(mount, "filler");
-    const descriptor = openSync(filler, "w");
-    expect(() => {
-      for (;;) writeSync(descriptor, Buffer.alloc(PAGE));
-    }).toThrow("ENOSPC");
-    closeSync(descriptor);
+    const filler = fillUp(mount);
     const pools = Array.from({ length: 100 }, (_, i) => `pool-${i}`);
     let dropped = 0;
     for (let i = 0; i < 450; i++) {
@@ -120,12 +115,7 @@ describe.skipIf(!canMount)("a state that can't be written", () => {
     const { state } = open(mount);
     fill(state);
     // A file that is open for writing keeps its filesystem from becoming read-only: the disk is full instead.
-    const filler = join(mount, "filler");
-    const descriptor = openSync(filler, "w");
-    expect(() => {
-      for (;;) writeSync(descriptor, Buffer.alloc(PAGE));
-    }).toThrow("ENOSPC");
-    closeSync(descriptor);
+    fillUp(mount);
     const huge = "x".repeat(9 * 1_048_576);
     expect(() => state.write({ documents: new Map([["test/huge", huge]]), readings: [] })).toThrow(
       expect.objectContaining({ code: "noSpace" }) as Error,
@@ -138,3 +128,14 @@ describe.skipIf(!canMount)("a state that can't be written", () => {
     state.close();
   });
 });
+
+/** Leaves no byte of a filesystem free; gives the file that takes them. */
+function fillUp(mount: string): string {
+  const filler = join(mount, "filler");
+  const descriptor = openSync(filler, "w");
+  expect(() => {
+    for (;;) writeSync(descriptor, Buffer.alloc(PAGE));
+  }).toThrow("ENOSPC");
+  closeSync(descriptor);
+  return filler;
+}

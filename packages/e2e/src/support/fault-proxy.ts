@@ -13,17 +13,6 @@ export type FaultCounts = { readonly [F in Fault]: number };
 /** The longest that bytes are held back, in ms. */
 const MAX_HOLD_MS = 20;
 
-/** Numbers of [0, 1) that are the same for the same seed (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /**
  * Stands between clients and a core, on Unix sockets, and injects faults into both directions, chunk by chunk:
  * `delay` holds a chunk back, `fragment` writes it in pieces, `cut` resets the connection, `truncate` sends a part of a

@@ -1,9 +1,10 @@
+import { seededRandom } from "@continuum/tools/seeded-random";
 import { ConnectionError, RustCoreIPCClient } from "@continuum/ipc-client";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CountingCore } from "./counting-core.js";
-import { type Fault, type FaultCounts, FaultProxy, seededRandom } from "./fault-proxy.js";
+import { type Fault, type FaultCounts, FaultProxy } from "./fault-proxy.js";
 
 /** What came of the calls of a storm. */
 export interface StormResult {

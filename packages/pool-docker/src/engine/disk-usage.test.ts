@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import { systemClock } from "@continuum/broker-core";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { StubEngine } from "../testing/stub-engine.js";
+import { StubClient } from "../testing/stub-client.js";
+import type { StubEngine } from "../testing/stub-engine.js";
 import { parseBuildCache, parseDiskUsage } from "./disk-usage.js";
-import { EngineClient } from "./engine-client.js";
+import type { EngineClient } from "./engine-client.js";
 
 type Json = Record<string, unknown>;
 
@@ -152,16 +152,14 @@ describe("parseDiskUsage", () => {
 });
 
 describe("what is asked of /system/df", () => {
+  let pair: StubClient;
   let stub: StubEngine;
   let client: EngineClient;
   beforeEach(async () => {
-    stub = await StubEngine.start();
-    client = new EngineClient({ kind: "unix", path: stub.socketPath }, systemClock);
+    pair = await StubClient.start();
+    ({ stub, client } = pair);
   });
-  afterEach(async () => {
-    await client.close();
-    await stub.stop();
-  });
+  afterEach(() => pair[Symbol.asyncDispose]());
 
   it.each([
     ["1.41", "", ""],

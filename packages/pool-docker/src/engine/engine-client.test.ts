@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { PoolError, systemClock } from "@continuum/broker-core";
 import { ManualClock } from "@continuum/broker-core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { StubEngine } from "../testing/stub-engine.js";
+import { StubClient } from "../testing/stub-client.js";
+import type { StubEngine } from "../testing/stub-engine.js";
 import { EngineClient } from "./engine-client.js";
 
 const info = {
@@ -15,16 +16,14 @@ const info = {
 };
 
 describe("EngineClient", () => {
+  let pair: StubClient;
   let stub: StubEngine;
   let client: EngineClient;
   beforeEach(async () => {
-    stub = await StubEngine.start();
-    client = new EngineClient({ kind: "unix", path: stub.socketPath }, systemClock);
+    pair = await StubClient.start();
+    ({ stub, client } = pair);
   });
-  afterEach(async () => {
-    await client.close();
-    await stub.stop();
-  });
+  afterEach(() => pair[Symbol.asyncDispose]());
   const answer = (json: unknown, status = 200): void => {
     stub.answer = () => ({ json, status });
   };

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
-import { systemClock } from "@continuum/broker-core";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { StubEngine } from "../testing/stub-engine.js";
-import { EngineClient } from "./engine-client.js";
+import { StubClient } from "../testing/stub-client.js";
+import type { StubEngine } from "../testing/stub-engine.js";
+import type { EngineClient } from "./engine-client.js";
 import { type EngineEvent, toEngineEvent } from "./engine-events.js";
 
 /** Recorded from Docker Engine 20.10 by API 1.41: builds, runs, an exec, a push, a pull, volumes and networks. */
@@ -78,16 +78,14 @@ describe("toEngineEvent", () => {
 });
 
 describe("EngineClient.events", () => {
+  let pair: StubClient;
   let stub: StubEngine;
   let client: EngineClient;
   beforeEach(async () => {
-    stub = await StubEngine.start();
-    client = new EngineClient({ kind: "unix", path: stub.socketPath }, systemClock);
+    pair = await StubClient.start();
+    ({ stub, client } = pair);
   });
-  afterEach(async () => {
-    await client.close();
-    await stub.stop();
-  });
+  afterEach(() => pair[Symbol.asyncDispose]());
   const never = new AbortController().signal;
   const read = async (events: AsyncIterable<EngineEvent>, count = Infinity): Promise<EngineEvent[]> => {
     const seen: EngineEvent[] = [];

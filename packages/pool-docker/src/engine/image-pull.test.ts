@@ -1,7 +1,7 @@
-import { systemClock } from "@continuum/broker-core";
 import { ManualClock } from "@continuum/broker-core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { StubEngine } from "../testing/stub-engine.js";
+import { StubClient } from "../testing/stub-client.js";
+import type { StubEngine } from "../testing/stub-engine.js";
 import { EngineClient } from "./engine-client.js";
 
 const reference = `registry.example:5000/team/app@sha256:${"b".repeat(64)}`;
@@ -17,16 +17,14 @@ class CountingClock extends ManualClock {
 }
 
 describe("EngineClient.imagePull", () => {
+  let pair: StubClient;
   let stub: StubEngine;
   let client: EngineClient;
   beforeEach(async () => {
-    stub = await StubEngine.start();
-    client = new EngineClient({ kind: "unix", path: stub.socketPath }, systemClock);
+    pair = await StubClient.start();
+    ({ stub, client } = pair);
   });
-  afterEach(async () => {
-    await client.close();
-    await stub.stop();
-  });
+  afterEach(() => pair[Symbol.asyncDispose]());
   const answerWith = (...lines: readonly unknown[]): void => {
     const text = lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\r\n");
     stub.answer = () => ({ raw: (response) => response.end(text) });
