@@ -1,12 +1,10 @@
 import { type AccessLevel, COMMANDS, type CommandName, DecodeError } from "@continuum/wire-types";
 import { nearestName } from "./nearest-name.js";
-import { RequestError } from "./request-error.js";
+import { MAX_ECHO, RequestError } from "./request-error.js";
 import { buildRouteTable, type Route } from "./route-table.js";
 import type { CommandHandlers, GrantedAccess, RequestContext } from "./runtime/command-handlers.js";
 import type { ModuleRuntime } from "./runtime/module-runtime.js";
-
-/** The longest name that an error repeats, in characters: a peer's megabyte isn't sent back to it. */
-const MAX_ECHO = 200;
+import { shorten } from "./shorten.js";
 
 /** From what everybody may ask to what only the owner may. */
 const ACCESS_ORDER: readonly GrantedAccess[] = ["none", "public", "ai-safe", "admin-only"];
@@ -51,7 +49,7 @@ export class Router {
 
   #unknown(typed: string): RequestError {
     const nearest = nearestName(typed, this.#commands);
-    const command = shorten(typed);
+    const command = shorten(typed, MAX_ECHO);
     const hint = nearest === null ? "" : `; did you mean "${nearest}"?`;
     const text = `unknown command ${JSON.stringify(command)}${hint}${nearest === null ? ";" : ""} commands: ${this.#commands.join(", ")}`;
     return new RequestError(text, {
@@ -65,7 +63,7 @@ export class Router {
 
 function requireOpen(command: string, hasWrongToken: boolean): void {
   if (OPEN_COMMANDS.has(command)) return;
-  const name = shorten(command);
+  const name = shorten(command, MAX_ECHO);
   // Clients send the request behind the token, without waiting for what is said of that.
   const what = hasWrongToken
     ? "the token that was presented is wrong: this connection still owes the core's"
@@ -100,8 +98,8 @@ function decodeParams(command: CommandName, params: Readonly<Record<string, unkn
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     const { expected } = error;
-    const path = shorten(error.path);
-    const got = shorten(error.got);
+    const path = shorten(error.path, MAX_ECHO);
+    const got = shorten(error.got, MAX_ECHO);
     const where = path === "" ? "the params" : path;
     throw new RequestError(
       `${command}: ${where}: expected ${expected}, got ${got}`,
@@ -109,8 +107,4 @@ function decodeParams(command: CommandName, params: Readonly<Record<string, unkn
       { cause: error },
     );
   }
-}
-
-function shorten(text: string): string {
-  return text.length <= MAX_ECHO ? text : `${text.slice(0, MAX_ECHO)}…`;
 }

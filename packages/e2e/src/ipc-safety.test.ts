@@ -85,14 +85,39 @@ describe("a request to a real core", () => {
     expect(await readFile(secretPath, "utf8")).toBe(SECRET);
     await isWell();
   });
+  it("is told what is wrong with it without having its own megabyte sent back", async () => {
+    const text = "y".repeat(400_000);
+    let refusals = 0;
+    for (const { name, params } of await readSpecs()) {
+      for (const param of params.filter(({ type }) => !/^(?:number|boolean)$/u.test(type))) {
+        const given = params.filter((each) => each === param || each.required);
+        const members = given.map(({ name: key, type }) => {
+          const value = type === "number" ? 1000 : text;
+          return `,"${key}":${JSON.stringify(/array|\[\]/iu.test(type) ? [value] : value)}`;
+        });
+        const reply = await ask(`"command":"${name}"${members.join("")}`);
+        if (reply.includes('"success":true')) continue;
+        refusals += 1;
+        expect(reply.length, `${name} with a long ${param.name}`).toBeLessThan(10_000);
+      }
+    }
+    expect(refusals).toBeGreaterThan(10);
+    await isWell();
+  });
 });
 
+/** What is read of a command's spec. */
+interface CommandSpec {
+  readonly name: string;
+  readonly params: readonly { readonly name: string; readonly type: string; readonly required: boolean }[];
+}
+
 /** Every command of the contract with its parameters, as its spec says. */
-async function readSpecs(): Promise<readonly { name: string; params: { name: string; type: string }[] }[]> {
+async function readSpecs(): Promise<readonly CommandSpec[]> {
   const directory = join(import.meta.dirname, "../../../schemas/commands");
   const files = await readdir(directory);
   const texts = await Promise.all(files.map((file) => readFile(join(directory, file), "utf8")));
-  return texts.map((text) => JSON.parse(text) as Awaited<ReturnType<typeof readSpecs>>[number]);
+  return texts.map((text) => JSON.parse(text) as CommandSpec);
 }
 
 /** Processes that a process has started, where the system tells. */

@@ -9,6 +9,7 @@ import type { KeptJson } from "./kept-json.js";
 import type { PendingRequest } from "./pending-request.js";
 import type { Session } from "./session.js";
 import type { Turns } from "./turns.js";
+import type { WaitingAttachment } from "./waiting-attachment.js";
 
 /** What a connection needs from its server; shared by all connections. */
 export interface ConnectionHost {
@@ -25,8 +26,10 @@ export interface ConnectionHost {
   readonly lingerDeadlines: DeadlineList<IpcConnection>;
   /** Of connections that owe a token and say nothing. */
   readonly tokenDeadlines: DeadlineList<IpcConnection>;
-  /** Of connections that are closed for not reading, until they have read what they are owed. */
+  /** Of connections that are being closed, until they have read what they are owed. */
   readonly slowReaderDeadlines: DeadlineList<IpcConnection>;
+  /** Of replies whose attachments wait for the peer to read those before. */
+  readonly attachmentDeadlines: DeadlineList<WaitingAttachment>;
   /** What all connections have under way. */
   readonly load: IpcLoad;
   /** Whose requests are served next. */

@@ -29,8 +29,19 @@ async function openOutput() {
   const [socket] = (await once(server, "connection")) as [Socket];
   const { log, entries } = recordingLog();
   const load = new IpcLoad(limits);
-  const owner = { id: 7, onOutputPaused: vi.fn(), onOutputHeld: vi.fn(), onEventsUnread: vi.fn() };
-  const output = new ConnectionOutput(socket, { limits, log, load, spin: null, json: new KeptJson() }, owner);
+  const owner = {
+    id: 7,
+    onOutputPaused: vi.fn(),
+    onOutputHeld: vi.fn(),
+    onEventsUnread: vi.fn(),
+    onAttachmentsWritten: vi.fn(),
+  };
+  const attachmentDeadlines = { add: vi.fn(), delete: vi.fn() };
+  const output = new ConnectionOutput(
+    socket,
+    { limits, log, load, spin: null, json: new KeptJson(), attachmentDeadlines },
+    owner,
+  );
   const write = vi.spyOn(socket, "write");
   return {
     output,

@@ -2,6 +2,7 @@ import type { LoopSpin } from "@continuum/wire-types/low-latency";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import { AttachedReply } from "../runtime/attached-reply.js";
+import type { DeadlineList } from "./deadline-list.js";
 import { FrameBatch } from "./frame-batch.js";
 import type { IpcLimits } from "./ipc-limits.js";
 import type { IpcLoad } from "./ipc-load.js";
@@ -14,14 +15,21 @@ import {
   toFailure,
   toSuccess,
 } from "./response-encoder.js";
+import {
+  type Answered,
+  type AttachedFrame,
+  type AttachmentOutput,
+  WaitingAttachment,
+} from "./waiting-attachment.js";
 
 /** What the output of a connection needs of its server. */
 export interface OutputHost {
-  readonly limits: Pick<IpcLimits, "maxEventBytes" | "maxOutputBytes" | "pauseOutputBytes">;
+  readonly limits: Pick<IpcLimits, "maxEventBytes" | "maxOutputBytes" | "pauseOutputBytes" | "unreadReplyMs">;
   readonly log: Logger;
   readonly load: Pick<IpcLoad, "isTooMuch" | "droppedConnections">;
   readonly json: KeptJson;
   readonly spin: Pick<LoopSpin, "begin"> | null;
+  readonly attachmentDeadlines: Pick<DeadlineList<WaitingAttachment>, "add" | "delete">;
 }
 
 /** Whose output it is: told of what follows from a peer that doesn't read. */
@@ -33,18 +41,8 @@ export interface OutputOwner {
   onOutputHeld(): void;
   /** An event isn't sent, because so many bytes of those before it are unread. */
   onEventsUnread(unreadBytes: number): void;
-}
-
-/** A reply with an attachment, encoded: it can't fail any more when its turn comes. */
-interface AttachedFrame {
-  readonly head: Buffer;
-  readonly attachment: Uint8Array;
-}
-
-/** Whom an answer is for. */
-interface Answered {
-  readonly command: string;
-  readonly requestId: number | null;
+  /** No attachment waits any more. */
+  onAttachmentsWritten(): void;
 }
 
 /**
@@ -60,7 +58,7 @@ const FEW_FRAMES = 4;
 const MAX_BATCH_BYTES = 256 * 1024;
 
 /** What a connection writes: replies in few writes a turn, events at once, and never without a bound on what is unread. */
-export class ConnectionOutput {
+export class ConnectionOutput implements AttachmentOutput {
   /** Replies that aren't written yet; they are at the end of the turn. */
   readonly #batch = new FrameBatch();
   #batchFrames = MIN_BATCH_FRAMES;
@@ -72,7 +70,9 @@ export class ConnectionOutput {
   /** Unread output that is attachments: whoever gave them holds them anyway. */
   #attachedBytes = 0;
   /** Replies whose attachments wait until the peer has read those before. */
-  readonly #waitingAttached: AttachedFrame[] = [];
+  readonly #waitingAttached: WaitingAttachment[] = [];
+  /** Called when nothing was read for a while; made for those who don't read. */
+  #onStalled: (() => void) | null = null;
 
   constructor(
     private readonly socket: Socket,
@@ -83,6 +83,11 @@ export class ConnectionOutput {
   /** Unread output is over its bound: nothing is served until the peer has read. */
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** Whether attachments wait for their turn. */
+  get hasWaiting(): boolean {
+    return this.#waitingAttached.length > 0;
   }
 
   /** Unread bytes in the core's memory. Less than the socket's own mark isn't followed: nothing says when it was read. */
@@ -104,7 +109,7 @@ export class ConnectionOutput {
   /** Answers a request with its result. */
   answer({ requestId, command }: Answered, result: unknown): void {
     try {
-      if (result instanceof AttachedReply) this.#sendAttached(requestId, result);
+      if (result instanceof AttachedReply) this.#sendAttached({ requestId, command }, result);
       else this.#sendText(encodeSuccess(requestId, this.host.json.of(result)));
     } catch (error) {
       const { text, detail } = toReplyError(error, command);
@@ -148,13 +153,32 @@ export class ConnectionOutput {
   resume(): boolean {
     const wasPaused = this.#isPaused;
     this.#isPaused = false;
+    if (wasPaused) this.socket.setTimeout(0, this.#onStalled ?? undefined);
     return wasPaused;
+  }
+
+  /** Gives up a reply that has waited too long for its peer to read; called by its deadline. */
+  expireAttachment(waiting: WaitingAttachment): void {
+    const { command, requestId } = waiting.answered;
+    const timeoutMs = this.host.limits.unreadReplyMs;
+    this.#waitingAttached.splice(this.#waitingAttached.indexOf(waiting), 1);
+    const text = `${command}: its reply waited ${timeoutMs} ms for those before it to be read`;
+    this.send(toFailure(requestId, text, { kind: "timeout", command, timeoutMs }));
+    if (!this.hasWaiting) this.owner.onAttachmentsWritten();
+  }
+
+  /** The connection is closed: nothing is kept for it. */
+  letGo(): void {
+    for (const { deadline } of this.#waitingAttached.splice(0))
+      this.host.attachmentDeadlines.delete(deadline);
   }
 
   /** Writes what was put together and what waits, and takes nothing more. */
   finish(): void {
     this.flush();
-    for (const frame of this.#waitingAttached.splice(0)) this.#writeAttached(frame);
+    const waiting = [...this.#waitingAttached];
+    this.letGo();
+    for (const { frame } of waiting) this.#writeAttached(frame);
     this.#isFinished = true;
   }
 
@@ -173,11 +197,16 @@ export class ConnectionOutput {
   }
 
   /** One attachment may have any size; several are unread at once only as far as they fit the bound together. */
-  #sendAttached(requestId: number | null, { result, attachment }: AttachedReply<unknown>): void {
-    const head = encodeAttachmentHead(toSuccess(requestId, result), attachment.byteLength);
+  #sendAttached(answered: Answered, { result, attachment }: AttachedReply<unknown>): void {
+    const head = encodeAttachmentHead(toSuccess(answered.requestId, result), attachment.byteLength);
     const frame = { head, attachment };
-    if (this.#waitingAttached.length === 0 && this.#hasRoomFor(frame)) this.#writeAttached(frame);
-    else this.#waitingAttached.push(frame);
+    if (!this.hasWaiting && this.#hasRoomFor(frame)) {
+      this.#writeAttached(frame);
+      return;
+    }
+    const waiting = new WaitingAttachment(this, answered, frame);
+    this.#waitingAttached.push(waiting);
+    this.host.attachmentDeadlines.add(waiting.deadline);
   }
 
   #hasRoomFor({ attachment }: AttachedFrame): boolean {
@@ -203,9 +232,11 @@ export class ConnectionOutput {
   #writeWaiting(): void {
     for (;;) {
       const next = this.#waitingAttached[0];
-      if (next === undefined || this.socket.destroyed || !this.#hasRoomFor(next)) return;
+      if (next === undefined || this.socket.destroyed || !this.#hasRoomFor(next.frame)) return;
       this.#waitingAttached.shift();
-      this.#writeAttached(next);
+      this.host.attachmentDeadlines.delete(next.deadline);
+      this.#writeAttached(next.frame);
+      if (!this.hasWaiting) this.owner.onAttachmentsWritten();
     }
   }
 
@@ -218,24 +249,30 @@ export class ConnectionOutput {
 
   /** Closes instead when the peer leaves too much unread. */
   #canWrite(bytes: number): boolean {
-    const { socket } = this;
-    if (socket.destroyed || this.#isFinished) return false;
+    if (this.socket.destroyed || this.#isFinished) return false;
     const { limits, load } = this.host;
     // Attachments have a bound of their own.
-    const unreadBytes = socket.writableLength - this.#attachedBytes + this.#batch.length;
+    const unreadBytes = this.socket.writableLength - this.#attachedBytes + this.#batch.length;
     // A single frame may be larger than the buffer's bound; a peer that leaves others unread may not have it.
     const fits = unreadBytes + bytes <= limits.maxOutputBytes && !load.isTooMuch(unreadBytes);
     if (unreadBytes === 0 || fits) return true;
-    load.droppedConnections += 1;
-    this.host.log.warn({ connection: this.owner.id, unreadBytes }, "closed a connection that doesn't read");
-    socket.destroy();
+    this.#drop(unreadBytes);
     return false;
+  }
+
+  #drop(unreadBytes: number): void {
+    this.host.load.droppedConnections += 1;
+    this.host.log.warn({ connection: this.owner.id, unreadBytes }, "closed a connection that doesn't read");
+    this.socket.destroy();
   }
 
   #pauseIfUnread(): void {
     if (this.socket.writableNeedDrain) this.owner.onOutputHeld();
     if (this.#isPaused || this.socket.writableLength <= this.host.limits.pauseOutputBytes) return;
     this.#isPaused = true;
+    this.#onStalled ??= () => this.#drop(this.socket.writableLength);
+    // The socket's own clock, because nothing else sees that a part of one write was read.
+    this.socket.setTimeout(this.host.limits.unreadReplyMs, this.#onStalled);
     this.owner.onOutputPaused();
   }
 }

@@ -1,6 +1,7 @@
 import type { AccessLevel } from "@continuum/wire-types";
 import type { Socket } from "node:net";
 import type { GrantedAccess, PushedEventName } from "../runtime/command-handlers.js";
+import { ConnectionEnd } from "./connection-end.js";
 import type { ConnectionHost, ConnectionRights } from "./connection-host.js";
 import { ConnectionOutput, type OutputOwner } from "./connection-output.js";
 import { Deadline } from "./deadline-list.js";
@@ -41,10 +42,9 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   /** What the load was told that this connection holds. */
   #chargedBytes = 0;
   readonly #output: ConnectionOutput;
+  readonly #end: ConnectionEnd;
   readonly #lineDeadline = new Deadline<IpcConnection>(this);
-  readonly #lingerDeadline = new Deadline<IpcConnection>(this);
   readonly #tokenDeadline = new Deadline<IpcConnection>(this);
-  readonly #slowReaderDeadline = new Deadline<IpcConnection>(this);
 
   constructor(
     readonly id: number,
@@ -54,6 +54,7 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     onClosed: () => void,
   ) {
     this.#output = new ConnectionOutput(socket, host, this);
+    this.#end = new ConnectionEnd(socket, host, this);
     this.#inFlight = new InFlightRequests(host);
     this.#closeOnGarbage = rights.closeOnGarbage;
     this.#session = rights.session(this);
@@ -65,6 +66,8 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     socket.on("error", (error) => host.log.debug({ err: error, connection: id }, "connection failed"));
     socket.on("close", () => {
       this.#forget("the connection closed");
+      this.#output.letGo();
+      this.#end.onClosed();
       for (const listener of [...this.#closeListeners]) listener();
       this.#closeListeners.clear();
       onClosed();
@@ -192,13 +195,17 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     this.#charge();
   }
 
+  onAttachmentsWritten(): void {
+    this.#endIfIdle();
+  }
+
   /** Ends a peer that doesn't read its events: it finds out why behind those that it is still owed, if it reads them in time. */
   onEventsUnread(unreadBytes: number): void {
-    const { load, log, slowReaderDeadlines } = this.host;
+    const { load, log } = this.host;
     load.droppedConnections += 1;
     log.warn({ connection: this.id, unreadBytes }, "closed a subscriber that doesn't read");
     this.#subscriptions.clear();
-    slowReaderDeadlines.add(this.#slowReaderDeadline);
+    this.#end.hurry();
     this.#output.send(overloaded(null, `events are lost: ${unreadBytes} bytes of them were left unread`));
     this.drain();
   }
@@ -364,20 +371,16 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   }
 
   #endIfIdle(): void {
-    if (this.#state === "ending" && this.#inFlight.size === 0) this.#close();
+    if (this.#state === "ending" && this.#inFlight.size === 0 && !this.#output.hasWaiting) this.#close();
   }
 
-  /** Sends what is buffered, then closes; a peer that doesn't close its side is cut off after a moment. */
+  /** Sends what is buffered, then closes. */
   #close(): void {
     if (this.#state === "closing") return;
     this.#output.finish();
     this.#state = "closing";
     this.#forget("the connection is being closed");
-    this.socket.end();
-    this.socket.resume();
-    const { lingerDeadlines, slowReaderDeadlines } = this.host;
-    if (!slowReaderDeadlines.has(this.#slowReaderDeadline)) lingerDeadlines.add(this.#lingerDeadline);
-    else this.socket.once("finish", () => lingerDeadlines.add(this.#lingerDeadline));
+    this.#end.begin(this.#output.isPaused);
   }
 
   #takeNoMore(): void {
@@ -390,10 +393,6 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
 
   #forget(why: string): void {
     this.#takeNoMore();
-    if (this.socket.destroyed) {
-      this.host.lingerDeadlines.delete(this.#lingerDeadline);
-      this.host.slowReaderDeadlines.delete(this.#slowReaderDeadline);
-    }
     if (this.#inFlight.size > 0) this.#inFlight.abortAll(new Error(why));
     this.#subscriptions.clear();
   }

@@ -24,11 +24,16 @@ export interface IpcLimits {
   readonly pauseOutputBytes: number;
   /** Unread output of a connection, in bytes, above which it is closed. */
   readonly maxOutputBytes: number;
+  /**
+   * How long a reply may wait for its peer to read, in ms: one that is being written, beyond `pauseOutputBytes`, without a
+   * byte of it read, before the connection is cut off; an attachment behind others, before it is answered `timeout`.
+   */
+  readonly unreadReplyMs: number;
   /** Unread events of a connection, in bytes, above which it is told `overloaded` and closed. */
   readonly maxEventBytes: number;
-  /** How long a connection that is closed for not reading may take to read what it is owed, in ms. */
+  /** How long a connection that is being closed may take to read what it is owed, in ms. */
   readonly slowReaderMs: number;
-  /** How long a connection that is being closed is still read (and ignored), in ms, so that its peer sees why. */
+  /** How long a connection that is being closed is still read (and ignored) once all is sent, in ms, so that its peer sees why. */
   readonly lingerMs: number;
   /** How long a connection that owes a token may say nothing, in ms, before it is closed. */
   readonly tokenTimeoutMs: number;
@@ -51,6 +56,7 @@ export const DEFAULT_IPC_LIMITS: IpcLimits = {
   requestTimeoutMs: 60_000,
   pauseOutputBytes: 1024 * 1024,
   maxOutputBytes: 64 * 1024 * 1024,
+  unreadReplyMs: 60_000,
   maxEventBytes: 1024 * 1024,
   slowReaderMs: 30_000,
   lingerMs: 1000,

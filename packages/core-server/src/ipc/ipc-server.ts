@@ -18,6 +18,7 @@ import { encodeFrame, overloaded } from "./response-encoder.js";
 import { openSession, type Session, TokenSession } from "./session.js";
 import { TokenCheck } from "./token-check.js";
 import { Turns } from "./turns.js";
+import type { WaitingAttachment } from "./waiting-attachment.js";
 
 /** What an IPC server needs from its core. */
 export interface IpcServerOptions {
@@ -54,7 +55,8 @@ export class IpcServer {
   constructor(private readonly options: IpcServerOptions) {
     const { clock, log, dispatch, endpoint, readEndpoint = null, access = "admin-only" } = options;
     this.#limits = { ...DEFAULT_IPC_LIMITS, ...options.limits };
-    const { requestTimeoutMs, lineTimeoutMs, lingerMs, tokenTimeoutMs, slowReaderMs } = this.#limits;
+    const { requestTimeoutMs, lineTimeoutMs, lingerMs, tokenTimeoutMs, slowReaderMs, unreadReplyMs } =
+      this.#limits;
     this.#host = {
       limits: this.#limits,
       log,
@@ -66,6 +68,9 @@ export class IpcServer {
       lingerDeadlines: new DeadlineList<IpcConnection>(clock, lingerMs, (peer) => peer.destroy()),
       tokenDeadlines: new DeadlineList<IpcConnection>(clock, tokenTimeoutMs, (peer) => peer.expireToken()),
       slowReaderDeadlines: new DeadlineList<IpcConnection>(clock, slowReaderMs, (peer) => peer.destroy()),
+      attachmentDeadlines: new DeadlineList<WaitingAttachment>(clock, unreadReplyMs, (waiting) =>
+        waiting.output.expireAttachment(waiting),
+      ),
       load: new IpcLoad(this.#limits),
       turns: new Turns(),
       json: new KeptJson(),
@@ -131,6 +136,7 @@ export class IpcServer {
     this.#host.lingerDeadlines.clear();
     this.#host.tokenDeadlines.clear();
     this.#host.slowReaderDeadlines.clear();
+    this.#host.attachmentDeadlines.clear();
   }
 
   async #emptyWithin(withinMs: number): Promise<void> {

@@ -106,7 +106,7 @@ export function createRemotePoolsModule({
   const owned = (command: CommandName, name: string, connection: RequestConnection): Registered => {
     const registered = pools.get(name);
     if (registered?.owner !== connection) {
-      throw invalidParam(command, "name", "a pool that this connection has registered", name.slice(0, 100));
+      throw invalidParam(command, "name", "a pool that this connection has registered", name);
     }
     return registered;
   };
@@ -128,7 +128,7 @@ export function createRemotePoolsModule({
           : { evictionId, freedBytes, error: error?.slice(0, MAX_ERROR_TEXT) ?? null };
       if (!pool.report(report, answer)) {
         const expected = "an eviction that is open (the figures were taken)";
-        throw invalidParam(command, "evictionId", expected, evictionId?.slice(0, 100));
+        throw invalidParam(command, "evictionId", expected, evictionId);
       }
       return { name, staleAfterMs: pool.staleAfterMs };
     },

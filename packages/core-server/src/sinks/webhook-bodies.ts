@@ -1,7 +1,7 @@
 import type { AlertMessage } from "@continuum/wire-types";
 import { saysGone } from "../alerts/to-alert-message.js";
 import { type AlertDescription, describeAlert } from "../alerts/describe-alert.js";
-import { shorten } from "./shorten.js";
+import { shorten } from "../shorten.js";
 
 /** Slack cuts a text off beyond 4,000 characters. */
 const SLACK_MAX = 4_000;
