@@ -1,11 +1,11 @@
 import { seededRandom } from "@continuum/tools/seeded-random";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CoreProcess, startCore, until } from "./support/core-process.js";
 import { mutateBytes, sampleRequestLines } from "./support/fuzz-bytes.js";
 import { HealthyPeer } from "./support/healthy-peer.js";
+import { measureProcess } from "./support/measure-process.js";
 
 const isLong = process.env["CONTINUUM_LONG_TESTS"] === "1";
 const FRAMES = isLong ? 10_000_000 : 40_000;
@@ -26,7 +26,7 @@ describe("a core under fuzz", () => {
     });
     healthy = await HealthyPeer.connect(core.socketPath);
     await healthy.expectAnswer(30_000);
-    before = measure(core.pid);
+    before = measureProcess(core.pid);
   }, 60_000);
   afterAll(async () => {
     await healthy[Symbol.asyncDispose]();
@@ -63,7 +63,7 @@ describe("a core under fuzz", () => {
       }
       expect(answers).toBe(sent);
       await healthy.expectAnswer(30_000);
-      expect(measure(core.pid).rssBytes - before.rssBytes).toBeLessThan(MAX_GROWTH_BYTES);
+      expect(measureProcess(core.pid).rssBytes - before.rssBytes).toBeLessThan(MAX_GROWTH_BYTES);
     },
     isLong ? 3_600_000 : 120_000,
   );
@@ -97,11 +97,11 @@ describe("a core under fuzz", () => {
       await healthy.expectAnswer(30_000);
       // As many files as before, give or take what the core itself opens for a moment.
       await until(
-        () => (measure(core.pid).files <= before.files + 2 ? true : undefined),
+        () => (measureProcess(core.pid).files <= before.files + 2 ? true : undefined),
         30_000,
         () => "files leak",
       );
-      expect(measure(core.pid).rssBytes - before.rssBytes).toBeLessThan(MAX_GROWTH_BYTES);
+      expect(measureProcess(core.pid).rssBytes - before.rssBytes).toBeLessThan(MAX_GROWTH_BYTES);
     },
     isLong ? 3_600_000 : 120_000,
   );
@@ -120,7 +120,7 @@ describe("a core under fuzz", () => {
         else socket.write('{"command":"system/resources","includeProcesses":true,"topN":100}\n'.repeat(200));
       }
       for (let i = 0; i < 20; i += 1) await healthy.expectAnswer(30_000);
-      expect(measure(core.pid).rssBytes - before.rssBytes).toBeLessThan(MAX_GROWTH_BYTES);
+      expect(measureProcess(core.pid).rssBytes - before.rssBytes).toBeLessThan(MAX_GROWTH_BYTES);
     } finally {
       for (const socket of sockets) socket.destroy();
     }
@@ -198,10 +198,4 @@ class FuzzPeer {
     if (this.#missing < 0) this.#onEnd?.(new Error("the core answered more than it was asked"));
     else if (this.#missing === 0) this.#onAll?.();
   }
-}
-
-function measure(pid: number): { readonly rssBytes: number; readonly files: number } {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const kilobytes = Number(/VmRSS:\s+(\d+) kB/u.exec(status)?.[1] ?? Number.NaN);
-  return { rssBytes: kilobytes * 1024, files: readdirSync(`/proc/${pid}/fd`).length };
 }
