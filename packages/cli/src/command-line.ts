@@ -51,7 +51,7 @@ Examples:
   continuum call system/resources --params '{"includeProcesses":true,"topN":3}'
   continuum --url /run/continuum/core.sock status      another core (or CONTINUUM_CORE_URL)
 
-Exit codes: 0 done, 1 the command failed, 2 a flag can't be used, 3 no core is running.`;
+Exit codes: 0 done, 1 the command failed, 2 a flag can't be used, 3 no core is running, 130 ended by Ctrl-C.`;
 
 const TREND_EXAMPLES = `
 Examples:

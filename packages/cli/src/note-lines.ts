@@ -48,18 +48,18 @@ function toRounds(count: number): string {
   return count === 1 ? "one round" : `${count} rounds in a row`;
 }
 
+/** What was told of an episode, as it was told: the core gives no newer figures of it. */
 function episodeLine(
   { alert, startedAtMs, highestTier, biggestConsumer, nextCommand }: AlertMessage,
   atMs: number,
 ): string {
-  const facts = [
-    `under pressure for ${formatTimeSpan(atMs - startedAtMs)}`,
-    `at worst ${highestTier}`,
-    `${formatBytes(alert.bytesFreed)} freed since`,
-  ];
+  const facts = [`at worst ${highestTier}`, `${formatBytes(alert.bytesFreed)} freed`];
   if (biggestConsumer !== null) {
     const { kind, name, sizeBytes } = biggestConsumer;
     facts.push(`the biggest is ${toPrintable(kind)} ${toPrintable(name)} (${formatBytes(sizeBytes)})`);
   }
-  return `${toPrintable(alert.tierName)}: ${facts.join(", ")}; next: ${toPrintable(nextCommand)}`;
+  const openFor = formatTimeSpan(atMs - startedAtMs);
+  const toldAgo = formatTimeSpan(atMs - alert.atMs);
+  const name = toPrintable(alert.tierName);
+  return `${name}: alert open for ${openFor}; told ${toldAgo} ago: ${facts.join(", ")}; next: ${toPrintable(nextCommand)}`;
 }

@@ -59,7 +59,7 @@ describe("continuum status", () => {
       tier: "critical",
       bytesFreed: 0,
       actionTaken: true,
-      atMs,
+      atMs: atMs - 300_000,
     };
     const episode = {
       episodeId: "e",
@@ -80,7 +80,7 @@ describe("continuum status", () => {
     expect(stdout.split("\n").slice(2, 5)).toEqual([
       "docker: relief under way: round 2, 3.2 GB freed so far",
       "vram: relief is ineffective: 3 rounds in a row freed next to nothing; the next try in 4 min",
-      "vram: under pressure for 25 min, at worst critical, 0 B freed since, the biggest is image app :1 (500.0 MB); next: continuum usage",
+      "vram: alert open for 25 min; told 5 min ago: at worst critical, 0 B freed, the biggest is image app :1 (500.0 MB); next: continuum usage",
     ]);
   });
 

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
+import { SETTINGS } from "./config/settings.js";
 import { tempDirectory } from "./testing/temp-directory.js";
 
 const packageDirectory = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -33,3 +34,13 @@ it("the README's example runs as it stands", { timeout: 30_000 }, async () => {
   expect(stdout).toMatch(/success: true/u);
   expect(stdout).toMatch(/detected: false/u);
 });
+
+it.each(Object.values(SETTINGS).map(({ flag, variable }) => [flag, variable] as const))(
+  "%s stands in the READMEs, and %s in the table of settings",
+  async (flag, variable) => {
+    const own = await readFile(join(packageDirectory, "README.md"), "utf8");
+    expect(own).toContain(`[${flag}`);
+    const root = await readFile(join(packageDirectory, "../../README.md"), "utf8");
+    expect(root).toMatch(new RegExp(`^\\| \`${flag}\` +\\| \`${variable}\``, "mu"));
+  },
+);

@@ -18,10 +18,11 @@ export const SETTINGS = {
     flag: "--state-dir",
     placeholder: "PATH",
     variable: "CONTINUUM_STATE_DIR",
-    description: "where the journal of uses and the ledger of evictions are kept",
+    description:
+      "where what outlives the core is kept: counters, episodes, ledgers, uses of images, readings",
     expected: "an absolute path",
     defaultValue: null,
-    defaultText: "$CONTINUUM_HOME/state, else ~/.local/state/continuum",
+    defaultText: "$CONTINUUM_HOME/state, else continuum in $XDG_STATE_HOME or ~/.local/state",
     parse: parseAbsolutePath,
   }),
   logLevel: setting<LogLevel | null>({
