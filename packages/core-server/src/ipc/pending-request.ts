@@ -8,7 +8,7 @@ export interface Requester extends RequestConnection {
 
 /** A request in flight; what its handler gets to know of it. */
 export class PendingRequest implements RequestContext {
-  readonly deadline = new Deadline<PendingRequest>(this);
+  #deadline: Deadline<PendingRequest> | null = null;
   /** Owned by the InFlightRequests that it is in, as the next two. */
   isInFlight = false;
   previousInBucket: PendingRequest | null = null;
@@ -22,6 +22,11 @@ export class PendingRequest implements RequestContext {
     readonly requestId: number | null,
     readonly connection: Requester,
   ) {}
+
+  /** Made for a request that has to wait: one that is answered at once has none. */
+  get deadline(): Deadline<PendingRequest> {
+    return (this.#deadline ??= new Deadline<PendingRequest>(this));
+  }
 
   /** Made when it is first asked for: most handlers answer without it. */
   get signal(): AbortSignal {
