@@ -5,7 +5,7 @@ import type { DeadlineList } from "./deadline-list.js";
 import type { IpcConnection } from "./ipc-connection.js";
 import type { IpcLimits } from "./ipc-limits.js";
 import type { IpcLoad } from "./ipc-load.js";
-import type { KeptJson } from "./kept-json.js";
+import type { SuccessHeads } from "./success-heads.js";
 import type { PendingRequest } from "./pending-request.js";
 import type { Session } from "./session.js";
 import type { Turns } from "./turns.js";
@@ -35,7 +35,7 @@ export interface ConnectionHost {
   /** Whose requests are served next. */
   readonly turns: Turns;
   /** Encodes what handlers give. */
-  readonly json: KeptJson;
+  readonly successHeads: SuccessHeads;
   /** Polls for the next request, where that is asked for. */
   readonly spin: LoopSpin | null;
 }

@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import { AttachedReply } from "../runtime/attached-reply.js";
 import { recordingLog } from "../testing/recording-log.js";
 import { tempDirectory } from "../testing/temp-directory.js";
-import { KeptJson } from "./kept-json.js";
+import { SuccessHeads } from "./success-heads.js";
 import { ConnectionOutput } from "./connection-output.js";
 import { DEFAULT_IPC_LIMITS } from "./ipc-limits.js";
 import { IpcLoad } from "./ipc-load.js";
@@ -39,7 +39,7 @@ async function openOutput() {
   const attachmentDeadlines = { add: vi.fn(), delete: vi.fn() };
   const output = new ConnectionOutput(
     socket,
-    { limits, log, load, spin: null, json: new KeptJson(), attachmentDeadlines },
+    { limits, log, load, spin: null, successHeads: new SuccessHeads(), attachmentDeadlines },
     owner,
   );
   const write = vi.spyOn(socket, "write");

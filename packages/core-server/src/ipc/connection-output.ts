@@ -6,15 +6,9 @@ import type { DeadlineList } from "./deadline-list.js";
 import { FrameBatch } from "./frame-batch.js";
 import type { IpcLimits } from "./ipc-limits.js";
 import type { IpcLoad } from "./ipc-load.js";
-import type { KeptJson } from "./kept-json.js";
 import { toReplyError } from "./reply-error.js";
-import {
-  encodeAttachmentHead,
-  encodeSuccess,
-  type Outgoing,
-  toFailure,
-  toSuccess,
-} from "./response-encoder.js";
+import { encodeAttachmentHead, type Outgoing, toFailure, toSuccess } from "./response-encoder.js";
+import type { SuccessHeads } from "./success-heads.js";
 import {
   type Answered,
   type AttachedFrame,
@@ -27,7 +21,7 @@ export interface OutputHost {
   readonly limits: Pick<IpcLimits, "maxEventBytes" | "maxOutputBytes" | "pauseOutputBytes" | "unreadReplyMs">;
   readonly log: Logger;
   readonly load: Pick<IpcLoad, "isTooMuch" | "droppedConnections">;
-  readonly json: KeptJson;
+  readonly successHeads: SuccessHeads;
   readonly spin: Pick<LoopSpin, "begin"> | null;
   readonly attachmentDeadlines: Pick<DeadlineList<WaitingAttachment>, "add" | "delete">;
 }
@@ -110,7 +104,7 @@ export class ConnectionOutput implements AttachmentOutput {
   answer({ requestId, command }: Answered, result: unknown): void {
     try {
       if (result instanceof AttachedReply) this.#sendAttached({ requestId, command }, result);
-      else this.#sendText(encodeSuccess(requestId, this.host.json.of(result)));
+      else this.#sendSuccess(requestId, this.host.successHeads.of(result));
     } catch (error) {
       const { text, detail } = toReplyError(error, command);
       this.host.log.error({ err: error, command }, "a reply can't be encoded");
@@ -182,9 +176,20 @@ export class ConnectionOutput implements AttachmentOutput {
     this.#isFinished = true;
   }
 
+  #sendSuccess(requestId: number | null, head: string): void {
+    if (!this.#canWrite(head.length)) return;
+    this.#batch.addSuccess(head, requestId);
+    this.#flushInTime();
+  }
+
   #sendText(json: string): void {
     if (!this.#canWrite(json.length)) return;
     this.#batch.add(json);
+    this.#flushInTime();
+  }
+
+  /** Writes what is collected when it is enough, and at the end of the turn. */
+  #flushInTime(): void {
     if (this.#batch.frames >= this.#batchFrames || this.#batch.length >= MAX_BATCH_BYTES) {
       this.flush();
     } else if (!this.#isFlushDue) {

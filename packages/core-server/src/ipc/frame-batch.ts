@@ -1,3 +1,6 @@
+import { toByteUnits } from "./byte-units.js";
+
+const REQUEST_ID = ',"requestId":';
 /** Headers of frames up to this length are made once. */
 const MAX_KEPT_HEADERS = 16 * 1024;
 
@@ -23,10 +26,20 @@ export class FrameBatch {
 
   /** Adds a frame around JSON text. */
   add(json: string): void {
-    const length = Buffer.byteLength(json);
-    // Equally many bytes and units: it is all ASCII, whose units are its bytes.
-    const payload = length === json.length ? json : Buffer.from(json, "utf8").toString("latin1");
-    this.#bytes += toHeader(length) + payload;
+    const payload = toByteUnits(json);
+    this.#bytes += toHeader(payload.length) + payload;
+    this.#frames += 1;
+  }
+
+  /** Adds a reply with a result, whose head comes from `SuccessHeads`; without `requestId` when the request had none. */
+  addSuccess(head: string, requestId: number | null): void {
+    if (requestId === null) {
+      this.#bytes += `${toHeader(head.length + 1) + head}}`;
+    } else {
+      const id = String(requestId);
+      const length = head.length + REQUEST_ID.length + id.length + 1;
+      this.#bytes = `${this.#bytes + toHeader(length) + head + REQUEST_ID + id}}`;
+    }
     this.#frames += 1;
   }
 

@@ -11,7 +11,7 @@ import { IpcConnection } from "./ipc-connection.js";
 import { IpcDoor } from "./ipc-door.js";
 import { DEFAULT_IPC_LIMITS, type IpcLimits } from "./ipc-limits.js";
 import { IpcLoad } from "./ipc-load.js";
-import { KeptJson } from "./kept-json.js";
+import { SuccessHeads } from "./success-heads.js";
 import { GROUP_RIGHTS, OWNER_RIGHTS } from "./listener.js";
 import type { PendingRequest } from "./pending-request.js";
 import { encodeFrame, overloaded } from "./response-encoder.js";
@@ -73,7 +73,7 @@ export class IpcServer {
       ),
       load: new IpcLoad(this.#limits),
       turns: new Turns(),
-      json: new KeptJson(),
+      successHeads: new SuccessHeads(),
       spin: options.lowLatency === true ? createLoopSpin() : null,
     };
     this.#main = this.#door({ endpoint, rights: OWNER_RIGHTS, access });

@@ -41,12 +41,6 @@ export function encodeAttachmentHead(message: Outgoing, attachmentBytes: number)
   return head;
 }
 
-/** The JSON of a reply around that of its result, undefined for none; without `requestId` when the request had none. */
-export function encodeSuccess(requestId: number | null, json: string | undefined): string {
-  const head = json === undefined ? '{"success":true' : `{"success":true,"result":${json}`;
-  return requestId === null ? `${head}}` : `${head},"requestId":${requestId}}`;
-}
-
 /** A reply that carries a result; without `requestId` when the request had none. */
 export function toSuccess(requestId: number | null, result: unknown): Outgoing {
   return requestId === null ? { success: true, result } : { success: true, result, requestId };

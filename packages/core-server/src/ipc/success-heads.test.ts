@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { KeptJson } from "./kept-json.js";
+import { toSuccess } from "./response-encoder.js";
+import { SuccessHeads } from "./success-heads.js";
 
-describe("KeptJson", () => {
+describe("SuccessHeads", () => {
   it("encodes a frozen result once, and one that may change each time", () => {
     const encoded: string[] = [];
     const named = (name: string): { toJSON: () => string } => ({
@@ -10,17 +11,17 @@ describe("KeptJson", () => {
         return name;
       },
     });
-    const kept = new KeptJson();
+    const kept = new SuccessHeads();
     const frozen = Object.freeze(named("frozen"));
     const open = named("open");
     expect([frozen, frozen, open, open, frozen].map((result) => kept.of(result))).toEqual(
-      ["frozen", "frozen", "open", "open", "frozen"].map((name) => JSON.stringify(name)),
+      ["frozen", "frozen", "open", "open", "frozen"].map((name) => `{"success":true,"result":"${name}"`),
     );
     expect(encoded).toEqual(["frozen", "open", "open"]);
   });
 
   it("takes no value for another", () => {
-    const kept = new KeptJson();
+    const kept = new SuccessHeads();
     const results = [
       null,
       1,
@@ -31,6 +32,7 @@ describe("KeptJson", () => {
       Object.freeze([]),
       undefined,
     ];
-    expect(results.map((result) => kept.of(result))).toEqual(results.map((result) => JSON.stringify(result)));
+    const heads = results.map((result) => `${kept.of(result)}}`);
+    expect(heads).toEqual(results.map((result) => JSON.stringify(toSuccess(null, result))));
   });
 });
