@@ -7,7 +7,7 @@ import { ConnectionError } from "./connection-error.js";
 import type { CoreRequest, Flow } from "./core-request.js";
 import type { Endpoint } from "./endpoint.js";
 import { type AttachmentSink, FrameDecoder } from "./frame-decoder.js";
-import { decodeMessage, type Message } from "./message-decoder.js";
+import { decodeMessage, type Message, parseRun, toMessage } from "./message-decoder.js";
 import { PendingRequests } from "./pending-requests.js";
 import type { RequestQueue } from "./request-queue.js";
 import { toConnectionError } from "./to-connection-error.js";
@@ -64,6 +64,7 @@ export class Connection {
   ) {
     this.#decoder = new FrameDecoder(
       {
+        onRun: (json, frames) => this.#onRun(parseRun(json, frames)),
         onMessage: (json) => {
           if (!this.#isDone) this.#onMessage(decodeMessage(json));
         },
@@ -170,7 +171,6 @@ export class Connection {
       if (this.#pending.size >= this.limits.maxInFlight || batch.length >= MAX_BATCH_CHARS) break;
       waiting.delete(request);
       const id = this.#pending.add(request);
-      request.id = id;
       request.sendCount += 1;
       const { head, tail } = request.encoded;
       batch += head + String(id) + tail;
@@ -252,6 +252,15 @@ export class Connection {
     };
   }
 
+  #onRun(values: readonly unknown[] | null): boolean {
+    if (values === null) return false;
+    for (const value of values) {
+      if (this.#isDone) break;
+      this.#onMessage(toMessage(value));
+    }
+    return true;
+  }
+
   #onMessage(message: Message): void {
     switch (message.kind) {
       case "success":
@@ -288,10 +297,7 @@ export class Connection {
   #take(id: number): CoreRequest | undefined {
     const request = this.#pending.take(id);
     if (request === undefined) this.owner.onIgnored();
-    else {
-      this.#isHealthy = true;
-      request.id = null;
-    }
+    else this.#isHealthy = true;
     return request;
   }
 

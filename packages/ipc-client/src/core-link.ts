@@ -115,7 +115,6 @@ export class CoreLink {
   }
 
   #wait(request: CoreRequest, nowMs: number): void {
-    request.id = null;
     request.waitingSinceMs = nowMs;
     this.#waiting.add(request);
   }
@@ -182,7 +181,6 @@ export class CoreLink {
   #recover(inFlight: readonly CoreRequest[], error: ConnectionError): void {
     const waiting = this.#waiting.takeAll();
     for (const request of inFlight) {
-      request.id = null;
       const mayRepeat = request.idempotent && request.sendCount < MAX_SENDS && error.code !== "protocol";
       if (mayRepeat && !this.#isClosed) this.#wait(request, this.options.nowMs());
       else request.failWith(error.code, `${request.command}: ${error.message}`, error);

@@ -1,6 +1,7 @@
 import { ConnectionError, type ConnectionErrorCode } from "./connection-error.js";
 import { Expiring } from "./deadlines.js";
 import type { AttachmentSink } from "./frame-decoder.js";
+import type { Pending } from "./pending-requests.js";
 import type { EncodedRequest } from "./request-encoder.js";
 
 /** The core's answer, undecoded. */
@@ -42,12 +43,12 @@ export interface CoreRequestOwner {
 }
 
 /** One request on its way through waiting, sent, perhaps sent again, to settled. */
-export class CoreRequest extends Expiring {
+export class CoreRequest extends Expiring implements Pending {
   /** Owned by the RequestQueue that it is in, as are the next two. */
   isQueued = false;
   previousQueued: CoreRequest | null = null;
   nextQueued: CoreRequest | null = null;
-  /** Its id on the connection that it was sent over; null while it waits. */
+  /** Its id on the connection that it was sent over, owned by its `PendingRequests`; null while it waits. */
   id: number | null = null;
   /** How often it was written to a connection. */
   sendCount = 0;

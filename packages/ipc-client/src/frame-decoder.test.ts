@@ -1,6 +1,8 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type AttachmentSink, FrameDecoder } from "./frame-decoder.js";
 import { BufferSink } from "./buffer-sink.js";
+import { parseRun } from "./message-decoder.js";
 import { PeerConnection } from "./testing/scripted-peer.js";
 
 const LARGE = Buffer.alloc(200_003, 7);
@@ -20,11 +22,14 @@ const expected = [
 /** A decoder that notes what it was told. */
 class Recorder {
   readonly told: (readonly [string, string | null])[] = [];
+  /** How many frames each run had. */
+  readonly runs: number[] = [];
   readonly decoder: FrameDecoder;
 
   constructor(maxFrameBytes?: number, sinkFor?: (bytes: number) => AttachmentSink | null) {
     this.decoder = new FrameDecoder(
       {
+        onRun: (json, frames) => this.#onRun(json, frames),
         onMessage: (json) => this.told.push([json, null]),
         onAttachment: (json, bytes) => {
           const buffer = Buffer.alloc(bytes);
@@ -34,6 +39,15 @@ class Recorder {
       },
       maxFrameBytes,
     );
+  }
+
+  /** As whoever parses it does. */
+  #onRun(json: string, frames: number): boolean {
+    const values = parseRun(json, frames);
+    if (values === null) return false;
+    this.runs.push(frames);
+    for (const value of values) this.told.push([JSON.stringify(value), null]);
+    return true;
   }
 
   /** Reads as a socket does: into what the decoder gives, as far as it goes. */
@@ -157,5 +171,79 @@ describe("FrameDecoder", () => {
     decoder.push(Buffer.concat([header, Buffer.from("{")]));
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
     expect(decoder.isPartial).toBe(true);
+  });
+});
+
+describe("FrameDecoder, with many frames in a chunk", () => {
+  const short = Array.from({ length: 40 }, (_, i) => ({ requestId: i, text: "größe 📢".repeat(i % 5) }));
+  const toBytes = (parts: readonly (string | Buffer)[]): Buffer =>
+    Buffer.concat(
+      parts.map((part) => {
+        const payload = Buffer.from(part);
+        const header = Buffer.alloc(4);
+        header.writeUInt32BE(payload.length);
+        return Buffer.concat([header, payload]);
+      }),
+    );
+
+  it("tells those that are JSON alone together", () => {
+    const recorder = new Recorder();
+    const bytes = Buffer.concat(short.map((message) => PeerConnection.frame(message)));
+    // The last one is still to come: those before it don't wait for it.
+    recorder.read(bytes.subarray(0, -3));
+    expect(recorder.runs).toEqual([39]);
+    recorder.read(bytes.subarray(-3));
+    expect(recorder.told).toEqual(short.map((message) => [JSON.stringify(message), null]));
+    expect(recorder.runs).toEqual([39]);
+  });
+
+  it.each<[string, string | Buffer, readonly [string, string | null]]>([
+    ["an attachment", '{"a":1}\0\0\n[]', ['{"a":1}', Buffer.from("\0\n[]").toString("hex")]],
+    ["no bytes", "", ["", null]],
+    ["no JSON", "{", ["{", null]],
+    ["two values", "1,2", ["1,2", null]],
+    ["the end of an array", "1]", ["1]", null]],
+    ["a raw newline in a string", '"\n"', ['"\n"', null]],
+    ["what isn't UTF-8", Buffer.from([0x22, 0xc3, 0x22]), ['"\ufffd"', null]],
+  ])("tells each as it came when one of them holds %s", (_, odd, told) => {
+    const texts = short.map((message) => JSON.stringify(message));
+    const recorder = new Recorder();
+    recorder.read(toBytes([...texts.slice(0, 20), odd, ...texts.slice(20)]));
+    const others = texts.map((text) => [text, null]);
+    expect(recorder.told).toEqual([...others.slice(0, 20), told, ...others.slice(20)]);
+  });
+
+  it("takes any frames, cut anywhere, as it takes them one by one", () => {
+    const frame = fc.oneof(
+      { weight: 8, arbitrary: fc.json().map((json) => Buffer.from(json)) },
+      { weight: 1, arbitrary: fc.json().map((json) => Buffer.from(`${json}\0${json}`)) },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom("", "[", "]", "{", "}", '"', "1,2").map((text) => Buffer.from(text)),
+      },
+    );
+    fc.assert(
+      fc.property(
+        fc.array(frame, { maxLength: 60 }),
+        fc.array(fc.nat(2_000), { maxLength: 6 }),
+        (payloads, cuts) => {
+          const single = new Recorder();
+          for (const payload of payloads) single.decoder.push(toBytes([payload]));
+          const bytes = toBytes(payloads);
+          const whole = new Recorder();
+          const ends = [...new Set([...cuts.filter((cut) => cut < bytes.length), bytes.length])].sort(
+            (a, b) => a - b,
+          );
+          ends.forEach((end, i) => whole.read(bytes.subarray(ends[i - 1] ?? 0, end)));
+          // What is told of a run was parsed: it is the same value, not the same text.
+          const normal = ([json, attachment]: readonly [string, string | null]): unknown => {
+            const value = parseRun(`[${json}]`, 1);
+            return [value === null ? json : value[0], attachment];
+          };
+          expect(whole.told.map(normal)).toEqual(single.told.map(normal));
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 });

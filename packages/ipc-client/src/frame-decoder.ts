@@ -1,9 +1,9 @@
 import { ConnectionError } from "./connection-error.js";
+import { FrameRun, HEADER_BYTES } from "./frame-run.js";
 
 /** 1 GiB, the protocol's limit for a response frame. */
 export const DEFAULT_MAX_FRAME_BYTES = 1024 ** 3;
 
-const HEADER_BYTES = 4;
 /** What is read at once while no large frame is under way. */
 const SCRATCH_BYTES = 64 * 1024;
 let scratch: Buffer | null = null;
@@ -34,6 +34,11 @@ export interface AttachmentSink {
 
 /** Who is told of frames. */
 export interface FrameSink {
+  /**
+   * Several frames that are JSON alone, joined to the text of an array. False when it isn't an array of so many values:
+   * then each of them is told alone.
+   */
+  onRun(json: string, frames: number): boolean;
   /** A frame that is JSON alone. */
   onMessage(json: string): void;
   /** The JSON before an attachment of so many bytes; gives what takes them, null where nobody wants them. */
@@ -90,13 +95,23 @@ export class FrameDecoder {
     else this.#advanceJson(bytes);
   }
 
-  /** Takes a chunk that was read elsewhere; nothing of it is kept. */
+  /** Takes a chunk that was read elsewhere; nothing of it is kept, and its headers may be written over. */
   push(chunk: Buffer): void {
     let offset = 0;
+    let singlyUntil = 0;
     while (offset < chunk.length) {
       if (this.#attachmentLeft > 0) offset += this.#fillAttachment(chunk, offset);
       else if (this.#json !== null) offset += this.#fillJson(this.#json, chunk, offset);
-      else offset = this.#begin(chunk, offset);
+      else if (this.#headerLength > 0 || offset < singlyUntil) offset = this.#begin(chunk, offset);
+      else {
+        const run = new FrameRun(chunk, offset, this.maxFrameBytes);
+        if (run.isTold(this.sink)) offset = run.end;
+        else {
+          // Frames that didn't go together aren't looked at again together.
+          singlyUntil = run.end;
+          offset = this.#begin(chunk, offset);
+        }
+      }
     }
   }
 

@@ -22,7 +22,26 @@ export type Message =
  * nor no.
  */
 export function decodeMessage(json: string): Message {
-  const message = parseObject(json);
+  return toMessage(parse(json));
+}
+
+/** Reads the JSON of several frames, joined to an array; null where it isn't one of so many values. */
+export function parseRun(json: string, frames: number): readonly unknown[] | null {
+  try {
+    const values: unknown = JSON.parse(json);
+    return Array.isArray(values) && values.length === frames ? values : null;
+  } catch {
+    // Which of them it is shows when they are read one by one.
+    return null;
+  }
+}
+
+/** Takes a frame's value. Throws a ConnectionError `protocol` as `decodeMessage` does. */
+export function toMessage(value: unknown): Message {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ConnectionError("protocol", "the peer sent a frame that is no JSON object");
+  }
+  const message = value as Readonly<Record<string, unknown>>;
   const requestId = message["requestId"];
   if (isRequestId(requestId)) {
     if (message["success"] === true) {
@@ -37,17 +56,12 @@ export function decodeMessage(json: string): Message {
   return message["success"] === false ? toFailure(null, message) : { kind: "unknown" };
 }
 
-function parseObject(json: string): Readonly<Record<string, unknown>> {
-  let value: unknown;
+function parse(json: string): unknown {
   try {
-    value = JSON.parse(json);
+    return JSON.parse(json);
   } catch (cause) {
     throw new ConnectionError("protocol", "the peer sent a frame that isn't JSON", { cause });
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new ConnectionError("protocol", "the peer sent a frame that is no JSON object");
-  }
-  return value as Record<string, unknown>;
 }
 
 function isRequestId(value: unknown): value is number {
