@@ -15,9 +15,10 @@ const naiveClient = toProgram(join(import.meta.dirname, "testing/naive-client-su
 /** A vector that nobody can fail tests nothing: each of these has one fault, and the vectors find it. */
 describe("what is wrong is found", () => {
   const protocol = coreVectors.filter(({ level }) => level === "protocol");
-  const failures = async (fault: CoreFault | null): Promise<string[]> => {
+  const halfClosed = coreVectors.filter(({ name }) => name.includes("half closed"));
+  const failures = async (fault: CoreFault | null, among = protocol): Promise<string[]> => {
     const failed: string[] = [];
-    for (const vector of protocol) {
+    for (const vector of among) {
       await using core = await TinyCore.start(fault);
       const target: CoreTarget = { connect: { path: core.path }, withinMs: 400, greeting: null };
       if (!(await runCoreVector(vector, target)).ok) failed.push(vector.name);
@@ -45,6 +46,13 @@ describe("what is wrong is found", () => {
     "jsonPerFrameLine",
   ])("a core with the fault %s", async (fault) => {
     expect(await failures(fault)).not.toEqual([]);
+  });
+
+  it("a core that drops a peer which has ended its side, by each vector about that", async () => {
+    expect(halfClosed.length).toBe(2);
+    expect(await failures(null, halfClosed)).toEqual([]);
+    for (const vector of halfClosed)
+      expect(await failures("dropsHalfClosed", [vector])).toEqual([vector.name]);
   });
 
   describe("a client with a fault", () => {

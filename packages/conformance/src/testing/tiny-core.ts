@@ -17,7 +17,8 @@ export type CoreFault =
   | "refusesUnknownKeys"
   | "clampsIds"
   | "onlyFirstLine"
-  | "jsonPerFrameLine";
+  | "jsonPerFrameLine"
+  | "dropsHalfClosed";
 
 const STATS = { capacityBytes: 0, usedBytes: 0, pressure: 0, detected: false };
 const RESULTS: Readonly<Record<string, unknown>> = {
@@ -69,8 +70,8 @@ export class TinyCore implements AsyncDisposable {
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
     socket.on("error", () => undefined);
-    socket.on("end", () => socket.end());
     const { fault } = this;
+    socket.on("end", () => (fault === "dropsHalfClosed" ? socket.destroy() : socket.end()));
     let partial = Buffer.alloc(0);
     socket.on("data", (chunk: Buffer) => {
       if (fault === "chunkIsLine") {
@@ -121,6 +122,9 @@ export class TinyCore implements AsyncDisposable {
   #send(socket: Socket, message: unknown): void {
     const frame = frameBytes(message);
     if (this.fault === "littleEndian") frame.writeUInt32LE(frame.readUInt32BE(0), 0);
-    socket.write(this.fault === "jsonPerFrameLine" ? Buffer.concat([frame, Buffer.from("\n")]) : frame);
+    const bytes = this.fault === "jsonPerFrameLine" ? Buffer.concat([frame, Buffer.from("\n")]) : frame;
+    // A core that takes a moment for each answer, and has seen the end by then.
+    if (this.fault === "dropsHalfClosed") setTimeout(() => socket.write(bytes), 20);
+    else socket.write(bytes);
   }
 }
