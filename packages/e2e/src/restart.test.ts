@@ -58,6 +58,55 @@ describe("a core killed with -9 under polling clients", () => {
   );
 });
 
+describe("a core that ends before it has read what was sent to it", () => {
+  let home: string;
+  beforeEach(async () => {
+    home = await mkdtemp(join(tmpdir(), "continuum-e2e-"));
+  });
+  afterEach(() => rm(home, { recursive: true, force: true }));
+
+  // Killed, the system throws away what the core hadn't read; told to stop, the core finds it when it has begun to.
+  it.each(["SIGKILL", "SIGTERM"] as const)(
+    "by %s: what may be repeated is answered by the next one, the rest says that it may have been executed",
+    { timeout: 60_000 },
+    async (signal) => {
+      const first = await startCore({ home, args: noEngine });
+      await using client = new RustCoreIPCClient({ url: first.url });
+      await client.healthCheck();
+      process.kill(first.pid, "SIGSTOP");
+      const polls = Array.from({ length: 40 }, () => client.dockerTierStats());
+      const admissions = Array.from({ length: 40 }, () =>
+        client.resourceAdmit({ tier: "docker", projectedBytes: 1 }).then(
+          () => "admitted",
+          (error: unknown) => error,
+        ),
+      );
+      // They are in the core's socket.
+      await new Promise(setImmediate);
+      const ended = first.end(signal);
+      process.kill(first.pid, "SIGCONT");
+      await ended;
+      await using second = await startCore({ home, args: noEngine });
+      for (const stats of await Promise.all(polls)) expect(stats).toMatchObject({ detected: false });
+      const kinds = new Set<string>();
+      for (const error of await Promise.all(admissions)) {
+        if (error instanceof ConnectionError) {
+          expect(error).toMatchObject({ code: "closed", mayHaveExecuted: true });
+          kinds.add("closed");
+        } else {
+          expect(error).toBeInstanceOf(CommandError);
+          kinds.add((error as CommandError).errorDetail?.kind ?? "none");
+        }
+      }
+      // Without an engine there is nothing to be admitted to: that is an answer.
+      const typed = ["closed", "shuttingDown", "tierUnavailable"];
+      expect([...kinds].filter((kind) => !typed.includes(kind))).toEqual([]);
+      if (signal === "SIGKILL") expect([...kinds]).toEqual(["closed"]);
+      expect((await client.healthCheck()).pid).toBe(second.pid);
+    },
+  );
+});
+
 async function progress(reached: () => boolean): Promise<void> {
   const deadline = performance.now() + 20_000;
   while (!reached()) {
