@@ -82,6 +82,8 @@ new DirectoryCachePool({ name: "cache", root: "/srv", maxBytes: null, evict: "al
   [
     "@continuum/ipc-client",
     `import { connectCore, ConnectionError, type RustCoreIPCClient } from "@continuum/ipc-client";
+import { type Endpoint, resolveEndpoint, resolveToken } from "@continuum/ipc-client/address";
+import { type ServablePool, servePool } from "@continuum/ipc-client/pool";
 import { ScriptedPeer } from "@continuum/ipc-client/testing";
 import type { DockerTierStats, PressureAlert } from "@continuum/wire-types";
 
@@ -93,6 +95,9 @@ export async function first(): Promise<PressureAlert | null> {
 }
 export const isRefused = (error: ConnectionError): boolean => error.code === "refused";
 export const peer: typeof ScriptedPeer = ScriptedPeer;
+export const endpoint: Endpoint = resolveEndpoint({}, "unix:///tmp/core.sock");
+export const token: string | null = resolveToken(endpoint, {});
+export const served = (pool: ServablePool): Promise<void> => servePool(client, pool, { reportEveryMs: 1_000 });
 // @ts-expect-error The params of a command are checked; when this compiles, the types are lost.
 void client.pressureTrends({ windowMs: "60000" });
 `,

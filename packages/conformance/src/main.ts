@@ -1,5 +1,5 @@
 /** `npm run conformance`: see `--help`. */
-import { resolveEndpoint, resolveToken } from "@continuum/ipc-client";
+import { resolveEndpoint, resolveToken } from "@continuum/ipc-client/address";
 import { parseCommandLine } from "./command-line.js";
 import { formatOutcome, formatTotals } from "./format-outcome.js";
 import { runConformance } from "./run-conformance.js";

@@ -1,4 +1,4 @@
-import { resolveEndpoint } from "@continuum/ipc-client";
+import { resolveEndpoint } from "@continuum/ipc-client/address";
 import type { NetConnectOpts } from "node:net";
 
 /** What `net.connect` takes for a core's URL. Throws an EndpointError for one that names none. */

@@ -1,6 +1,7 @@
 // Serves pools of its own to a core, as many as it is told: `pool-program.js PREFIX COUNT slow|quick MS`. Each is a cache
 // that is 95 % full; a slow one never ends an eviction. Says "evicting NAME" when it is asked.
-import { connectCore, servePool } from "@continuum/ipc-client";
+import { connectCore } from "@continuum/ipc-client";
+import { servePool } from "@continuum/ipc-client/pool";
 import { MemoryPagedPool } from "@continuum/pool-memory";
 
 const [prefix = "pool", count = "1", pace = "quick", reportEveryMs = "200"] = process.argv.slice(2);

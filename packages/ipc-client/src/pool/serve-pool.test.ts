@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { CommandError } from "./command-error.js";
-import { ConnectionError } from "./connection-error.js";
-import { RustCoreIPCClient } from "./rust-core-ipc-client.js";
+import { CommandError } from "../command-error.js";
+import { ConnectionError } from "../connection-error.js";
+import { RustCoreIPCClient } from "../rust-core-ipc-client.js";
 import type { ServablePool } from "./servable-pool.js";
 import { servePool, type ServePoolOptions } from "./serve-pool.js";
-import { type PeerConnection, type PeerRequest, ScriptedPeer } from "./testing/scripted-peer.js";
+import { type PeerConnection, type PeerRequest, ScriptedPeer } from "../testing/scripted-peer.js";
 
 const counters = {
   entryCount: 1,

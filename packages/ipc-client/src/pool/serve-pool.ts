@@ -1,7 +1,7 @@
 import type { CommandParams, PoolEvictRequest } from "@continuum/wire-types";
-import { CommandError } from "./command-error.js";
-import { ConnectionError } from "./connection-error.js";
-import type { RustCoreIPCClient } from "./rust-core-ipc-client.js";
+import { CommandError } from "../command-error.js";
+import { ConnectionError } from "../connection-error.js";
+import type { RustCoreIPCClient } from "../rust-core-ipc-client.js";
 import type { ServablePool } from "./servable-pool.js";
 
 const DEFAULT_REPORT_MS = 1_000;
