@@ -123,6 +123,8 @@ program
     }
   });
 
+// Whoever read has read enough, as `| head` does.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 for (const command of [program, ...program.commands]) command.exitOverride();
 try {
   await program.parseAsync();

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ALERT_SETTINGS } from "../config/alert-settings.js";
 import { alertMessage } from "../testing/alert-message.js";
 import { tempDirectory } from "../testing/temp-directory.js";
-import { createChatSink } from "./chat-sink.js";
+import { createChatSink, SECRET_VARIABLES } from "./chat-sink.js";
 
 describe("a chat", { timeout: 30_000 }, () => {
   it("gets the line as one argument, and no secret of the core's", async () => {
@@ -28,5 +29,15 @@ describe("a chat", { timeout: 30_000 }, () => {
     expect(got.text).toBe(message.text);
     expect(got.names).toContain("CHAT_ROOM");
     expect(got.names.filter((name) => Object.hasOwn(secrets, name))).toEqual([]);
+  });
+
+  it("gets no setting that is secret, but its own command", () => {
+    const secret = Object.values(ALERT_SETTINGS)
+      .filter((each: { readonly isSecret?: boolean }) => each.isSecret === true)
+      .map(({ variable }) => variable);
+    expect(secret).toContain("CONTINUUM_ALERT_WEBHOOKS");
+    expect(SECRET_VARIABLES).toEqual(
+      expect.arrayContaining(secret.filter((variable) => variable !== "CONTINUUM_ALERT_COMMAND")),
+    );
   });
 });

@@ -5,7 +5,7 @@ import { runCommand } from "./run-command.js";
 const TIMEOUT_MS = 10_000;
 const GRACE_MS = 2_000;
 /** Variables of the core that no other program needs to see. */
-const SECRET_VARIABLES = [
+export const SECRET_VARIABLES = [
   "CONTINUUM_TOKEN",
   "CONTINUUM_ALERT_SECRET",
   "CONTINUUM_ALERT_WEBHOOKS",
