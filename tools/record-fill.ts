@@ -82,6 +82,7 @@ async function sample(name: string, path: string, mountPoint: string, filling: P
     const text = String(error);
     if (!/ENOSPC|no space left/iu.test(text)) throw error;
   });
+  // Its error is thrown where it is waited for, below.
   void ended.finally(() => filled.abort()).catch(() => undefined);
   for (let due = startedMs; !filled.signal.aborted; due += SAMPLE_MS) {
     await sleep(Math.max(0, due - performance.now()));

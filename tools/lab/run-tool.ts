@@ -75,6 +75,7 @@ export async function runTool(
 async function feed(input: RunToolOptions["input"], stdin: NodeJS.WritableStream): Promise<void> {
   if (input instanceof Readable) await pipeline(input, stdin);
   else {
+    // As above: the exit code tells.
     stdin.on("error", () => undefined);
     stdin.end(input ?? "");
   }

@@ -239,6 +239,7 @@ export class PressureBroker {
     this.#evicting.set(slot.pool, this.#clock.monotonicMs());
     const eviction = this.#evict(slot, decision);
     this.#evictions.add(eviction);
+    // It never rejects: every failure is an outcome.
     void eviction.finally(() => this.#evictions.delete(eviction));
     return eviction;
   }

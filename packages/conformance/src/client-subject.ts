@@ -94,6 +94,7 @@ export class ClientSubject implements AsyncDisposable {
     const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], cwd: this.cwd });
     child.on("error", (error) => this.#onGone(error.message));
     child.on("exit", (code, signal) => this.#onGone(`it exited with ${String(code ?? signal)}`));
+    // It has ended: its exit says so.
     child.stdin.on("error", () => undefined);
     child.stderr.on("data", (chunk: Buffer) => {
       this.#errors = (this.#errors + chunk.toString()).slice(-ERRORS_KEPT);

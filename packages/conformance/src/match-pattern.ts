@@ -56,6 +56,7 @@ function matchOperator(name: string, argument: unknown, value: unknown, path: st
 }
 
 function matchType(type: string, value: unknown, path: string): string | null {
+  // A namespace has no index signature; what isn't a function is refused below.
   const decoders = wireTypes as unknown as Readonly<Record<string, unknown>>;
   const decode = decoders[`decode${type}`];
   if (typeof decode !== "function")

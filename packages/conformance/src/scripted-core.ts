@@ -53,6 +53,7 @@ export class ScriptedCore implements AsyncDisposable {
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
     socket.setNoDelay(true);
+    // The close behind it is what counts; a script that still had something to send says so itself.
     socket.on("error", () => undefined);
     socket.on("close", () => this.#sockets.delete(socket));
     const script = this.scripts[Math.min(this.#accepted, this.scripts.length - 1)] ?? [];

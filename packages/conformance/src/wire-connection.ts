@@ -48,6 +48,7 @@ export class WireConnection implements AsyncDisposable {
     try {
       await once(socket, "connect", { signal });
     } catch (error) {
+      // One error is enough, and that is thrown.
       socket.on("error", () => undefined).destroy();
       throw error;
     }

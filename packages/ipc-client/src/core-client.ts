@@ -140,6 +140,7 @@ export class CoreClient implements CommandCaller {
     const onClosed = (): void => {
       if (!this.#streams.delete(link)) return;
       this.#keepAlive.release();
+      // It never rejects.
       void link.close();
     };
     const path: RequestPath = {

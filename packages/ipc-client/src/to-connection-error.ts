@@ -57,6 +57,7 @@ function isUsual(endpoint: Endpoint): boolean {
   try {
     return resolveEndpoint(process.env).url === endpoint.url;
   } catch {
+    // A CONTINUUM_CORE_URL that can't be used leads nowhere.
     return false;
   }
 }

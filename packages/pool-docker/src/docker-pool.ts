@@ -202,6 +202,7 @@ class EngineDockerPool implements DockerPool {
 
   start(): void {
     this.#journal.start();
+    // It logs its failures, and never rejects.
     void this.#recoverOnce();
   }
 

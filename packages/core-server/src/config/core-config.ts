@@ -29,7 +29,7 @@ export interface CoreConfig {
   readonly maxConnections: number;
   /** Where the Docker engine is (`unix://` or `tcp://`); null: the platform's usual places. */
   readonly dockerHost: string | null;
-  /** From one relief round to the next. */
+  /** From one round to the next while all is calm, in ms; a pool that fills fast is read more often. */
   readonly tickMs: number;
   /** The pressure (a ratio) at which relief starts. */
   readonly actAbove: number;
@@ -71,7 +71,7 @@ export interface CoreConfig {
   readonly alertmanagerUrl: URL | null;
   /** What alerts call this machine; null: its host name. */
   readonly alertInstance: string | null;
-  /** Where the journal of uses and the ledger of evictions are kept. */
+  /** Where what outlives the core is kept: counters, episodes, ledgers, uses of images, readings. */
   readonly stateDirectory: string;
   /** Whether the event loop is kept polling for a moment after a reply. */
   readonly lowLatency: boolean;

@@ -86,6 +86,7 @@ function resolve<N extends SettingName>(
   flags: RawFlags,
   env: Env,
 ): { readonly value: SettingValue<N>; readonly source: string } {
+  // The compiler sees the union of all settings; the name picks one of them.
   const setting = SETTINGS[name] as unknown as Setting<SettingValue<N>>;
   const { flag, variable, defaultValue } = setting;
   const typed = flags[name];

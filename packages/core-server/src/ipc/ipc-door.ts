@@ -40,6 +40,7 @@ export class IpcDoor {
   /** Takes no more peers and removes its socket; those that are in stay. Resolves when the last of them is gone. */
   async close(): Promise<{ readonly emptied: Promise<void> }> {
     // Peers can connect a moment before listening has settled: a stop in between has a socket to remove too.
+    // Whoever started it heard of its failure.
     const listening = await this.#starting?.catch(() => null);
     await listening?.release();
     return { emptied: new Promise<void>((resolve) => this.#server.close(() => resolve())) };

@@ -191,6 +191,7 @@ export class IpcServer {
     if (reason !== null) {
       this.#host.load.refusedConnections += 1;
       const frame = encodeFrame(overloaded(null, reason));
+      // It may have gone already: it is turned away all the same.
       socket.on("error", () => undefined);
       socket.end(frame, () => socket.destroy());
       return;

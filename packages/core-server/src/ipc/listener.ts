@@ -76,6 +76,7 @@ async function listenUnix(
     return { endpoint, release: () => unlinkIfOurs(path, ours) };
   } catch (error) {
     server.close();
+    // What failed first is told; a file that is left is replaced by the next core.
     await unlinkIfThere(boundPath).catch(() => undefined);
     throw asListenError(error, endpoint);
   }

@@ -19,7 +19,7 @@ export interface ModuleRuntimeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: EventBus;
-  /** Requests that wait for a busy module, each, before more are refused; 1024 when left out. */
+  /** Requests that wait for a busy module, each, before more are refused; `DEFAULT_MAX_QUEUED` when left out. */
   readonly maxQueued?: number;
 }
 

@@ -97,6 +97,7 @@ function collect(stream: NodeJS.ReadableStream | null): () => string {
     }
     if (readBytes > MAX_READ_BYTES && "destroy" in stream) (stream as { destroy(): void }).destroy();
   });
+  // What it says is only text for a failure: its exit tells how it went.
   stream?.on("error", () => undefined);
   return () => Buffer.concat(kept).toString("utf8");
 }

@@ -3,11 +3,11 @@ import { saysGone } from "../alerts/to-alert-message.js";
 import { type AlertDescription, describeAlert } from "../alerts/describe-alert.js";
 import { shorten } from "../shorten.js";
 
-/** Slack cuts a text off beyond 4,000 characters. */
+/** Slack advises texts of 4,000 characters at most: what is longer may come in several messages (`chat.postMessage`). */
 const SLACK_MAX = 4_000;
-/** Discord refuses a message beyond 2,000 characters. */
+/** Discord refuses a `content` of more than 2,000 characters (Execute Webhook). */
 const DISCORD_MAX = 2_000;
-/** ntfy makes an attachment of a message beyond 4,096 bytes: a quarter of it in characters is within. */
+/** ntfy makes an attachment of a message beyond 4,096 bytes (Publishing): a quarter of it in characters is within. */
 const NTFY_MAX = 1_000;
 const NTFY_TITLE_MAX = 200;
 /** Discord: no previews of what looks like a link. */

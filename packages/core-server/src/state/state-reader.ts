@@ -169,6 +169,7 @@ export class StateReader {
   }
 }
 
+/** Null for a file that can't even be opened: the reader counts it as missed. */
 function openForReading(path: string): Database.Database | null {
   try {
     const db = new Database(path);

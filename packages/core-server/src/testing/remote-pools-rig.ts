@@ -68,6 +68,7 @@ export class Rig {
     params: CommandParams<C>,
     connection: FakeConnection,
   ): CommandResult<C> {
+    // The compiler sees the union of all handlers; the name picks one of them.
     const handler = this.module.handlers[command] as unknown as CommandHandlers[C];
     // All of a context that these handlers touch.
     const context = { connection } as unknown as RequestContext;

@@ -24,6 +24,7 @@ const time = z
     return Number.isFinite(ms) && ms > 0 ? ms : null;
   });
 
+/** What `/info` says. */
 export const engineInfoSchema = z.object({
   ID: z.string().nullish(),
   Name: z.string(),
@@ -39,6 +40,7 @@ export const engineInfoSchema = z.object({
   Images: bytes,
 });
 
+/** The reply of `/containers/json`. */
 export const containerListSchema = z.array(
   z.object({
     Id: z.string().min(1),
@@ -55,6 +57,7 @@ export const containerListSchema = z.array(
   }),
 );
 
+/** The reply of `/containers/ID/json`. */
 export const containerInspectSchema = z.object({
   Id: z.string().min(1),
   Name: z.string(),
@@ -68,10 +71,12 @@ export const containerInspectSchema = z.object({
   Config: z.object({ Image: z.string().nullish(), Labels: stringRecord }).nullish(),
 });
 
+/** The reply of `/images/NAME/history`, the newest line first. */
 export const imageHistorySchema = z.array(
   z.object({ CreatedBy: z.string(), Size: bytes, Created: z.number().nullish() }),
 );
 
+/** The reply of `/images/json`. */
 export const imageListSchema = z.array(
   z.object({
     Id: z.string().min(1),
@@ -88,6 +93,7 @@ export const imageListSchema = z.array(
   }),
 );
 
+/** The reply of `/images/NAME/json`. */
 export const imageInspectSchema = z.object({
   Id: z.string().min(1),
   Created: time,
@@ -122,6 +128,7 @@ export const buildCacheRecordSchema = z
     Parents: record.Parents ?? misspelled ?? null,
   }));
 
+/** The reply of `POST /build/prune`. */
 export const buildPruneSchema = z.object({
   CachesDeleted: z
     .array(z.string())
@@ -130,6 +137,7 @@ export const buildPruneSchema = z.object({
   SpaceReclaimed: bytes,
 });
 
+/** The reply of `DELETE /images/NAME`. */
 export const imageRemoveSchema = z.array(
   z.object({ Untagged: z.string().nullish(), Deleted: z.string().nullish() }),
 );

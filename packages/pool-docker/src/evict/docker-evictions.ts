@@ -101,6 +101,7 @@ export class DockerEvictions {
     const { engine } = await this.#options.engineOfDisk();
     if (this.#running !== null) return;
     const recovery = this.#exclusively("recovery", () => this.#recover(engine));
+    // What waits for it goes on whatever came of it; its error is the caller's.
     this.#recovery = recovery.catch(() => undefined);
     await recovery;
   }

@@ -13,7 +13,7 @@ export interface TierRow {
   readonly pressure: number;
   readonly tier: PressureTier;
   readonly trend: PressureTrend | null;
-  /** When it will be full; not shown where that isn't known. */
+  /** How long until it is full, in ms; not shown where that isn't known. */
   readonly timeToFullMs?: number | null;
 }
 
