@@ -3,8 +3,11 @@ import { afterEach, beforeEach } from "vitest";
 import { createDockerPool, type DockerPool, type DockerPoolOptions } from "../docker-pool.js";
 import { StubDocker, type StubImage } from "./stub-docker.js";
 
+/** Bytes of a block of the stub's filesystem. */
 export const BLOCK = 4096;
+/** An hour, in ms. */
 export const HOUR = 3_600_000;
+/** A signal that never aborts. */
 export const never: AbortSignal = new AbortController().signal;
 
 /** The `n`th image of a test: the higher, the younger. */
