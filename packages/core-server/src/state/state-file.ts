@@ -16,6 +16,7 @@ import type { CacheLedgerQuery, CacheLedgerStore } from "./cache-ledger.js";
 import { CacheLedgerTable } from "./cache-ledger-table.js";
 import { closeDatabase } from "./close-database.js";
 import { type AdoptedLine, LedgerTable } from "./ledger-table.js";
+import { FileSpace, MAX_PAGES } from "./file-space.js";
 import { makeDirectories } from "./make-directories.js";
 import { MIGRATIONS } from "./migrations.js";
 import { parseJson } from "./parse-json.js";
@@ -24,19 +25,8 @@ import { RecordTables } from "./record-tables.js";
 import type { RollUp } from "./roll-up.js";
 import { StateError, toStateError } from "./state-error.js";
 
-/** Space that is kept in the file, for writes on a disk that is full. */
-const RESERVED_PAGES = 1_024;
-/** Pages that one transaction can change on a full disk: so large is the journal that undoes it kept. */
-const RESERVED_JOURNAL_PAGES = 256;
-const PAGE_BYTES = 4_096;
 /** How often readings are added up and old ones looked for, in ms. */
 const TIDY_EVERY_MS = 60_000;
-/** What the file holds at most before readings are kept shorter, in pages: 256 MiB. */
-const MAX_PAGES = 65_536;
-/** Beyond this share of it no reading is kept. */
-const MOST_FILL = 1.1;
-const INSERT_FILLER = `INSERT INTO reserve VALUES (zeroblob(${PAGE_BYTES - 100}))`;
-
 /** What was remembered elsewhere. */
 export interface Remembered {
   readonly documents: ReadonlyMap<string, unknown>;
@@ -66,7 +56,7 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
   readonly #path: string;
   readonly #statements = new Map<string, Database.Statement>();
   readonly #ledger: LedgerTable;
-  readonly #maxPages: number;
+  readonly #space: FileSpace;
 
   /** Opens or makes the file. Throws a StateError. */
   constructor(
@@ -79,7 +69,6 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
   ) {
     this.#path = path;
     this.#ledger = new LedgerTable((sql) => this.#statement(sql), ledgerLines);
-    this.#maxPages = maxPages;
     let db: Database.Database | null = null;
     try {
       makeDirectories(dirname(path), 0o700);
@@ -92,6 +81,12 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
       db.exec("PRAGMA journal_mode = PERSIST");
       db.exec("PRAGMA synchronous = FULL");
       this.#db = db;
+      this.#space = new FileSpace({
+        db,
+        statement: (sql) => this.#statement(sql),
+        inTransaction: (run) => this.#inTransaction(run),
+        maxPages,
+      });
       this.#check();
       this.#migrate();
     } catch (error) {
@@ -103,16 +98,12 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
 
   /** How large the file is. */
   get sizeBytes(): number {
-    return this.#guarded(() => this.#pages() * PAGE_BYTES);
+    return this.#guarded(() => this.#space.sizeBytes);
   }
 
   /** Sees to it that there is space for later writes; throws a PoolError `noSpace` when there is none to be had. */
   reserve(): void {
-    this.#guarded(() => {
-      // One that was cut off before its end left its table, with the space in it.
-      this.#db.exec("DROP TABLE IF EXISTS reserve");
-      if (this.#freePages() < RESERVED_PAGES / 2) this.#allocate();
-    });
+    this.#guarded(() => this.#space.reserve());
   }
 
   #reserveIfPossible(): void {
@@ -121,24 +112,6 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
     } catch (error) {
       // No room for a reserve now: later there may be, and until then it writes as long as it can.
       if (!(error instanceof PoolError)) throw error;
-    }
-  }
-
-  #allocate(): void {
-    try {
-      this.#inTransaction(() => {
-        this.#db.exec("CREATE TABLE reserve (filler BLOB)");
-        const insert = this.#statement(INSERT_FILLER);
-        for (let i = 0; i < RESERVED_PAGES; i++) insert.run();
-      });
-      // Changing pages writes them to the journal first, which keeps its size.
-      this.#db.exec(
-        `UPDATE reserve SET filler = zeroblob(${PAGE_BYTES - 101}) WHERE rowid <= ${RESERVED_JOURNAL_PAGES}`,
-      );
-    } finally {
-      // Prepared for a table that goes now.
-      this.#statements.delete(INSERT_FILLER);
-      this.#db.exec("DROP TABLE IF EXISTS reserve");
     }
   }
 
@@ -194,7 +167,7 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
   write({ documents, readings }: RecordBatch): { readonly droppedReadings: number } {
     return this.#guarded(() => {
       const newestMs = readings.at(-1)?.atMs ?? null;
-      if (newestMs !== null && !this.#isTight()) {
+      if (newestMs !== null && !this.#space.isTight) {
         try {
           const droppedReadings = this.#inTransaction(() => {
             this.#putDocuments(documents);
@@ -264,24 +237,6 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
     closeDatabase(this.#db);
   }
 
-  #freePages(): number {
-    return Number(this.#get("PRAGMA freelist_count")?.["freelist_count"] ?? 0);
-  }
-
-  #pages(): number {
-    return Number(this.#get("PRAGMA page_count")?.["page_count"] ?? 0);
-  }
-
-  /** How much of what the file may hold is held. */
-  #fill(): number {
-    return (this.#pages() - this.#freePages()) / this.#maxPages;
-  }
-
-  /** Whether what is left is for the ledger and the documents: readings grow the file, or aren't kept. */
-  #isTight(): boolean {
-    return this.#freePages() < RESERVED_PAGES / 4 || this.#fill() > MOST_FILL;
-  }
-
   #putUses(
     changed: ReadonlyMap<string, ImageUse>,
     removed: readonly string[],
@@ -307,7 +262,7 @@ export class StateFile implements UseStore, EvictionLedger, CacheLedgerStore, Re
     const dropped = this.#records.absorb() + this.#lateDrops;
     this.#lateDrops = 0;
     // A bounded step; when there is more, the next one follows with the next readings.
-    this.#tidiedMs = this.#records.trim(nowMs, this.#fill()) ? -Infinity : nowMs;
+    this.#tidiedMs = this.#records.trim(nowMs, this.#space.fill) ? -Infinity : nowMs;
     return dropped;
   }
 

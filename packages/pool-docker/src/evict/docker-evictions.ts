@@ -27,6 +27,7 @@ import { EvictionError } from "./eviction-error.js";
 import { type HistoryWish, readHistory } from "./eviction-history.js";
 import { EvictionRecord } from "./eviction-record.js";
 import { lostByEviction, lostImage } from "./lost-entries.js";
+import { OneAtATime } from "./one-at-a-time.js";
 import { type Planner, PlanShelf, type ShelvedPlan } from "./plan-shelf.js";
 import { recoverNames } from "./recover-names.js";
 import { type EvictingEngine, type EvictionEnd, runEviction } from "./run-eviction.js";
@@ -80,7 +81,7 @@ export class DockerEvictions {
   readonly #options: DockerEvictionsOptions;
   readonly #shelf: PlanShelf;
   readonly #closed = new AbortController();
-  #running: { readonly evictionId: string; readonly ended: Promise<void> } | null = null;
+  readonly #turn = new OneAtATime();
   #recovery: Promise<void> | null = null;
 
   constructor(options: DockerEvictionsOptions) {
@@ -90,7 +91,7 @@ export class DockerEvictions {
 
   /** Whether an eviction or an undo is running. */
   get isRunning(): boolean {
-    return this.#running !== null;
+    return this.#turn.isBusy;
   }
 
   /**
@@ -99,8 +100,8 @@ export class DockerEvictions {
    */
   async recover(): Promise<void> {
     const { engine } = await this.#options.engineOfDisk();
-    if (this.#running !== null) return;
-    const recovery = this.#exclusively("recovery", () => this.#recover(engine));
+    if (this.#turn.isBusy) return;
+    const recovery = this.#turn.run("recovery", () => this.#recover(engine));
     // What waits for it goes on whatever came of it; its error is the caller's.
     this.#recovery = recovery.catch(() => undefined);
     await recovery;
@@ -124,10 +125,10 @@ export class DockerEvictions {
     const signal = AbortSignal.any([asked, this.#closed.signal]);
     if (signal.aborted) throw new PoolError("aborted", "the eviction was aborted before it began");
     await this.#afterRecovery();
-    this.#conflictWhileRunning();
+    this.#turn.conflictWhileBusy();
     const deleted: EvictedItem[] = [];
     const evictionId = randomUUID();
-    const end = await this.#exclusively(evictionId, async () => {
+    const end = await this.#turn.run(evictionId, async () => {
       const disk = await this.#options.engineOfDisk();
       await this.#recover(disk.engine);
       return await this.#run(disk, this.#options.policyNamed(policyName), {
@@ -153,7 +154,7 @@ export class DockerEvictions {
     shortfall: string,
   ): Promise<EvictionResult> {
     await this.#afterRecovery();
-    this.#conflictWhileRunning();
+    this.#turn.conflictWhileBusy();
     await this.#options.engineOfDisk();
     const plan = await this.#plan(this.#options.policyNamed(policyName), wantBytes, signal);
     const wouldDelete = plan.entries.map(toEvictedItem);
@@ -186,14 +187,14 @@ export class DockerEvictions {
   async apply(planId: string): Promise<Underway<DockerEvictionRun>> {
     const shelved = this.#shelf.get(planId);
     await this.#afterRecovery();
-    this.#refuseWhileRunning();
+    this.#turn.refuseWhileBusy();
     const disk = await this.#options.engineOfDisk();
     if (disk.id !== shelved.engineId) {
       const reason = "it was made for another engine than the one that runs now";
       throw new EvictionError(`plan ${planId}: ${reason}`, { kind: "planUnknown", planId, reason });
     }
     await this.#afterRecovery();
-    this.#refuseWhileRunning();
+    this.#turn.refuseWhileBusy();
     this.#shelf.get(planId);
     this.#shelf.take(planId);
     return this.#begin(shelved, disk);
@@ -209,7 +210,7 @@ export class DockerEvictions {
       DockerEvictionRun,
       "state" | "endedAtMs" | "claimedBytes" | "measuredBytes" | "note"
     > | null = null;
-    const ended = this.#exclusively(evictionId, async () => {
+    const ended = this.#turn.run(evictionId, async () => {
       try {
         await this.#recover(disk.engine);
         const { claimedBytes, measuredBytes, shortfall } = await this.#run(disk, policy, {
@@ -251,19 +252,19 @@ export class DockerEvictions {
   ): Promise<Underway<DockerUndoRun>> {
     const { clock, ledger, log, measure } = this.#options;
     await this.#afterRecovery();
-    this.#refuseWhileRunning();
+    this.#turn.refuseWhileBusy();
     const lost =
       "evictionId" in what ? lostByEviction(ledger, what.evictionId) : lostImage(ledger, what.image);
     const { engine } = await this.#options.engineOfDisk();
     await this.#afterRecovery();
-    this.#refuseWhileRunning();
+    this.#turn.refuseWhileBusy();
     const undoId = randomUUID();
     const identity = { evictionId: undoId, planId: null, cause: "undo", policy: "none" } as const;
     const record = new EvictionRecord(identity, ledger, log, () => clock.nowMs());
     const outcomes: DockerUndoOutcome[] = [];
     const startedAtMs = clock.nowMs();
     let end: Pick<DockerUndoRun, "state" | "endedAtMs" | "note"> | null = null;
-    const ended = this.#exclusively(undoId, async () => {
+    const ended = this.#turn.run(undoId, async () => {
       const { signal } = this.#closed;
       const onOutcome = (outcome: DockerUndoOutcome): void => void outcomes.push(outcome);
       try {
@@ -295,7 +296,7 @@ export class DockerEvictions {
   /** Aborts what is running and waits for it. */
   async close(): Promise<void> {
     this.#closed.abort(new PoolError("aborted", "the pool was closed"));
-    await this.#running?.ended;
+    await this.#turn.ended();
   }
 
   async #plan(policy: EvictionPolicy, wantBytes: number, signal: AbortSignal): Promise<EvictionPlan> {
@@ -347,20 +348,6 @@ export class DockerEvictions {
     );
   }
 
-  async #exclusively<T>(evictionId: string, run: () => Promise<T>): Promise<T> {
-    const running = run();
-    const settled = running.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#running = { evictionId, ended: settled };
-    try {
-      return await running;
-    } finally {
-      this.#running = null;
-    }
-  }
-
   /** A bug in what goes on by itself is said, and doesn't end the process. */
   async #watched(run: Promise<void>): Promise<void> {
     try {
@@ -368,21 +355,6 @@ export class DockerEvictions {
     } catch (error) {
       this.#options.log.warn({ err: error }, "an eviction ended by an unexpected error");
     }
-  }
-
-  /** As `#refuseWhileRunning`, in a broker's terms. */
-  #conflictWhileRunning(): void {
-    if (this.#running === null) return;
-    throw new PoolError("conflict", "an eviction of Docker's disk is running already");
-  }
-
-  #refuseWhileRunning(): void {
-    if (this.#running === null) return;
-    const { evictionId } = this.#running;
-    throw new EvictionError(`another eviction (${evictionId}) is running: try again when it has ended`, {
-      kind: "evictionRunning",
-      evictionId,
-    });
   }
 }
 
