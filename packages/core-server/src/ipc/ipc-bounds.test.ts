@@ -168,6 +168,37 @@ describe("a connection that sends very much at once", () => {
     expect(seen.indexOf("modest")).toBeLessThan(1200);
   });
 
+  it("as many do with a long line each, which takes long to parse, leaves room for others after each of them", async () => {
+    let turn = 0;
+    const perTurn = new Map<number, number>();
+    const next = (): void => {
+      turn += 1;
+      immediate = setImmediate(next);
+    };
+    let immediate = setImmediate(next);
+    try {
+      await using harness = await serve({
+        dispatch: () => {
+          perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1);
+          return {};
+        },
+      });
+      const clients = await Promise.all(Array.from({ length: 20 }, () => harness.connect()));
+      const line = `{"command":"echo","requestId":1,"padding":"${"x".repeat(900_000)}"}`;
+      for (const client of clients) client.send(line);
+      while (harness.server.metrics.queuedBytes < clients.length * line.length)
+        await new Promise(setImmediate);
+      // All are complete at once.
+      for (const client of clients) client.send("\n");
+      for (const client of clients) expect(await client.next()).toMatchObject({ success: true });
+      expect([...perTurn.values()].reduce((sum, count) => sum + count, 0)).toBe(20);
+      // A turn begins another one while it isn't used up by the first.
+      expect(Math.max(...perTurn.values())).toBeLessThanOrEqual(2);
+    } finally {
+      clearImmediate(immediate);
+    }
+  });
+
   it("and ends its side at once, is still answered, and told of what it left unfinished", async () => {
     await using harness = await serve();
     const client = await harness.connect(true);

@@ -19,10 +19,8 @@ import {
   toFailure,
 } from "./response-encoder.js";
 import type { Session } from "./session.js";
-import type { TurnTaker } from "./turns.js";
+import { toLineCost, type TurnTaker } from "./turns.js";
 
-/** So few requests are served as they come, without a look at whose turn it is. */
-const FEW_LINES = 4;
 /** Characters of lines that wait for their turn, above which no more are read. */
 const MAX_WAITING_CHARS = 256 * 1024;
 
@@ -131,15 +129,16 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
   }
 
   /** Serves lines that waited for their turn. */
-  serveTurn(maxLines: number): number {
-    let served = 0;
-    while (served < maxLines && this.#isReading() && !this.#output.isPaused && this.#queue.length > 0) {
-      this.#onLine(this.#queue.shift());
-      served += 1;
+  serveTurn(maxCost: number): number {
+    let cost = 0;
+    while (cost < maxCost && this.#isReading() && !this.#output.isPaused && this.#queue.length > 0) {
+      const line = this.#queue.shift();
+      cost += toLineCost(line?.length ?? 0);
+      this.#onLine(line);
     }
     this.#output.flush();
     this.#goOn(true);
-    return served;
+    return cost;
   }
 
   /** Answers what is in flight, takes nothing more, and closes. What waits for its turn is told that it won't be served. */
@@ -175,8 +174,9 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     pending.abort(new Error(text));
   }
 
-  /** Gives up on a peer that started a line and doesn't finish it; called by its deadline. */
+  /** Gives up on a peer that doesn't finish its line, unless finished ones wait for the core; called by its deadline. */
   expireLine(): void {
+    if (this.#queue.length > 0) return;
     this.#refuseAndClose(`the request line was not finished within ${this.host.limits.lineTimeoutMs} ms`);
   }
 
@@ -225,12 +225,13 @@ export class IpcConnection implements Requester, TurnTaker, OutputOwner {
     // A peer that is being closed is read on for a moment, so that it isn't reset before it has read why.
     if (this.#state !== "reading" || this.#afterQueue === "oversized") return;
     this.host.spin?.end();
+    const bytes = this.#decoder.partialBytes + chunk.length;
     const { lines, oversized } = this.#decoder.push(chunk);
     if (oversized) this.#afterQueue = "oversized";
     this.#output.expect(lines.length);
     let served = 0;
-    if (this.#queue.length === 0) {
-      const granted = lines.length <= FEW_LINES ? lines.length : this.host.turns.grant(lines.length);
+    if (this.#queue.length === 0 && lines.length > 0) {
+      const granted = this.host.turns.grant(lines.length, bytes);
       while (served < granted && !this.#output.isPaused) {
         this.#onLine(lines[served] as string | null);
         served += 1;

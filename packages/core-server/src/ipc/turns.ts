@@ -1,28 +1,47 @@
 /** Something with requests that wait to be served. */
 export interface TurnTaker {
-  /** Serves at most so many; gives how many it served. One that has more left adds itself again. */
-  serveTurn(maxLines: number): number;
+  /**
+   * Serves requests until they have cost so much together (see `toLineCost`), at least one; gives what they cost. One that
+   * has more left adds itself again.
+   */
+  serveTurn(maxCost: number): number;
 }
 
-/** Requests that are served between two looks at the sockets and the timers, over all connections. */
+/** So much of a request costs as much as a small one: it has to be parsed. */
+const CHARS_PER_LINE = 1024;
+
+/** What a request line counts for in a turn: 1, and more where it is long. */
+export function toLineCost(chars: number): number {
+  return 1 + Math.floor(chars / CHARS_PER_LINE);
+}
+
+/** So few requests, of so few characters, are served as they come, without a look at whose turn it is. */
+const FEW_LINES = 4;
+const FEW_CHARS = 4096;
+/** Requests that are served between two looks at the sockets and the timers, over all connections; long ones count for more. */
 const LINES_PER_TURN = 1024;
 /** Of them, what one connection gets at least, before the next one has its turn. */
 const LINES_PER_TAKER = 64;
 
 /**
- * Serves connections in rounds, a bounded number of requests each, so that one that sends a thousand at once delays the
- * others, and the core's own ticks, by no more than its share.
+ * Serves connections in rounds, a bounded number of requests each, so that one that sends a thousand at once, or a hundred that
+ * send a megabyte each, delay the others, and the core's own ticks, by no more than their share.
  */
 export class Turns {
   readonly #waiting = new Set<TurnTaker>();
   #usedLines = 0;
   #immediate: NodeJS.Immediate | null = null;
 
-  /** How many of `lines` that have just come may be served at once: a few always, more while the turn isn't used up. */
-  grant(lines: number): number {
+  /**
+   * How many of `lines` (at least 1, of `chars` together) that have just come may be served at once: a few small ones always,
+   * more while the turn isn't used up.
+   */
+  grant(lines: number, chars: number): number {
+    if (lines <= FEW_LINES && chars <= FEW_CHARS) return lines;
     const left = Math.max(0, LINES_PER_TURN - this.#usedLines);
-    const granted = Math.min(lines, LINES_PER_TAKER, left);
-    this.#usedLines += granted;
+    const cost = toLineCost(chars / lines);
+    const granted = Math.min(lines, Math.floor(Math.min(LINES_PER_TAKER, left) / cost));
+    this.#usedLines += granted * cost;
     this.#arm();
     return granted;
   }

@@ -106,6 +106,26 @@ describe("TickLoop", () => {
     blocked = null;
   });
 
+  it("doesn't take a tick for missed that comes late after one that took longer than the interval", async () => {
+    const clock = new ManualClock();
+    const { log } = recordingLog();
+    let lag = 0;
+    const late = { ...bind(clock), monotonicMs: () => clock.monotonicMs() + lag };
+    let finish = (): void => undefined;
+    const tick = (): Promise<void> => new Promise((resolve) => (finish = resolve));
+    const loop = new TickLoop({ name: "m", intervalMs: () => 100, tick, clock: late, log });
+    loop.start();
+    // Due at 100, at 200 while that one runs, and as soon as it has ended, at 250.
+    await clock.advance(250);
+    finish();
+    await clock.advance(0);
+    lag = 40;
+    await clock.advance(1);
+    expect(loop.counts).toMatchObject({ ticks: 2, missed: 1 });
+    finish();
+    await loop.stop();
+  });
+
   it("aborts the tick that runs when it stops, and waits for it", async () => {
     let ended = false;
     const { loop, clock, entries } = setUp(

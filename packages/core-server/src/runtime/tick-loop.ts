@@ -81,7 +81,7 @@ export class TickLoop {
 
   /** The first tick is one interval away: what must happen before it belongs into the module's start. */
   start(): void {
-    this.#schedule(this.intervalMs);
+    this.#schedule(this.intervalMs, this.intervalMs);
   }
 
   /** Ends the loop, aborts the tick that runs and resolves when it has ended. */
@@ -91,9 +91,9 @@ export class TickLoop {
     await this.#running;
   }
 
-  #schedule(intervalMs: number): void {
+  #schedule(delayMs: number, intervalMs: number): void {
     const { clock, onDue } = this.options;
-    const dueMs = clock.monotonicMs() + intervalMs;
+    const dueMs = clock.monotonicMs() + delayMs;
     this.#dueMs = dueMs;
     this.#cancelTimer?.();
     this.#cancelTimer = clock.setTimeout(() => {
@@ -103,7 +103,7 @@ export class TickLoop {
       // A machine that slept, or a loop that was blocked.
       this.#counts.missed += Math.floor(lateMs / intervalMs);
       const startedMs = clock.monotonicMs();
-      this.#schedule(this.intervalMs);
+      this.#schedule(this.intervalMs, this.intervalMs);
       if (this.#running !== null) {
         this.#counts.missed += 1;
         this.#sayHung();
@@ -113,15 +113,16 @@ export class TickLoop {
         this.#running = null;
         this.#hasten(startedMs);
       });
-    }, intervalMs);
+    }, delayMs);
   }
 
   /** The next tick comes sooner where the one that has just ended found cause for it. */
   #hasten(startedMs: number): void {
     if (this.#abort.signal.aborted || typeof this.options.intervalMs === "number") return;
-    const dueMs = startedMs + this.intervalMs;
+    const { intervalMs } = this;
+    const dueMs = startedMs + intervalMs;
     if (dueMs >= this.#dueMs) return;
-    this.#schedule(Math.max(MIN_INTERVAL_MS, dueMs - this.options.clock.monotonicMs()));
+    this.#schedule(Math.max(MIN_INTERVAL_MS, dueMs - this.options.clock.monotonicMs()), intervalMs);
   }
 
   /** Once for each tick that hangs, not every interval. */
