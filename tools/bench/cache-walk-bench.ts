@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { promisify } from "node:util";
 import { formatTable } from "../contract/format-tables.js";
 
@@ -24,10 +25,15 @@ const SHAPES: readonly HubShape[] = [
   { files: 10_000, revisionsPerRepository: 100 },
 ];
 
-/** A walk of a Hugging Face hub's cache against `du -s` of it, and what evicting a few revisions takes, each. */
+/** So many revisions of one repository, all of which are evicted at once. */
+const EVICTIONS = [50, 100, 200, 400];
+
+/** A walk of a Hugging Face hub's cache against `du -s` of it, and what evicting revisions takes, few and many. */
 export async function benchCacheWalk(): Promise<string> {
   const rows: string[][] = [];
   for (const shape of SHAPES) rows.push(await timeShape(shape));
+  const evictions: string[][] = [];
+  for (const revisions of EVICTIONS) evictions.push(await timeEviction(revisions));
   return [
     `${ROUNDS} rounds, medians; each file is a blob and a link to it; both with a warm cache of the kernel's`,
     formatTable([
@@ -38,11 +44,14 @@ export async function benchCacheWalk(): Promise<string> {
         "walk ms",
         "du -s ms",
         "walk / du",
+        "longest turn ms",
         "a reading in between µs",
         "evict one of 3 ms",
       ],
       ...rows,
     ]),
+    `evicting all revisions of one repository, ${FILES_PER_REVISION} files each; one round`,
+    formatTable([["revisions", "evict ms", "ms each"], ...evictions]),
   ].join("\n\n");
 }
 
@@ -54,15 +63,20 @@ async function timeShape(shape: HubShape): Promise<string[]> {
     const walks: number[] = [];
     const dus: number[] = [];
     const reads: number[] = [];
+    const turns: number[] = [];
     for (let round = 0; round <= ROUNDS; round += 1) {
       await using pool = newPool(root);
+      const delay = monitorEventLoopDelay({ resolution: 1 });
+      delay.enable();
       const walkMs = await timeMs(() => pool.status(signal));
+      delay.disable();
       const duMs = await timeMs(() => run("du", ["-s", root]));
       const readMs = await timeMs(() => pool.read(signal));
       if (round === 0) continue;
       walks.push(walkMs);
       dus.push(duMs);
       reads.push(readMs);
+      turns.push(delay.max / 1e6);
     }
     await using pool = newPool(root);
     await pool.status(signal);
@@ -81,9 +95,28 @@ async function timeShape(shape: HubShape): Promise<string[]> {
       median(walks).toFixed(1),
       median(dus).toFixed(1),
       `${(median(walks) / median(dus)).toFixed(1)} x`,
+      median(turns).toFixed(1),
       (1_000 * median(reads)).toFixed(0),
       (evictMs / count).toFixed(0),
     ];
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+async function timeEviction(revisions: number): Promise<string[]> {
+  const root = await mkdtemp(join(tmpdir(), "continuum-hub-"));
+  try {
+    await fillHub(root, { files: revisions * FILES_PER_REVISION, revisionsPerRepository: revisions });
+    await using pool = newPool(root);
+    const signal = new AbortController().signal;
+    await pool.status(signal);
+    const { usedBytes } = await pool.read(signal);
+    const startedMs = performance.now();
+    const { deleted } = await pool.evict({ wantBytes: usedBytes, signal });
+    const tookMs = performance.now() - startedMs;
+    if (deleted.length !== revisions) throw new Error(`${deleted.length} of ${revisions} were evicted`);
+    return [`${revisions}`, tookMs.toFixed(0), (tookMs / revisions).toFixed(1)];
   } finally {
     await rm(root, { recursive: true, force: true });
   }

@@ -55,8 +55,12 @@ export class BackgroundWalk<T> {
 
   /** Begins a walk if one is due; its failure is kept in `error`. */
   startIfDue(): void {
+    if (this.clock.monotonicMs() - this.#endedAtMs >= this.#gapMs) this.startNow();
+  }
+
+  /** Begins a walk, unless one is under way, before it is due: what the last one found isn't there any more. */
+  startNow(): void {
     if (this.#flight !== null || this.#closed.signal.aborted) return;
-    if (this.clock.monotonicMs() - this.#endedAtMs < this.#gapMs) return;
     this.#start().catch(() => undefined);
   }
 

@@ -6,6 +6,8 @@ export interface SharedPart {
   /** Relative to the root. */
   readonly path: string;
   readonly bytes: number;
+  /** As an entry's, of this file. */
+  readonly checksum: number;
 }
 
 /** What can be evicted as one, as a walk found it. Paths are relative to the root. */
@@ -13,7 +15,7 @@ export interface CacheEntry {
   /** Unique in its pool: the path that a person would look for. */
   readonly key: string;
   readonly kind: CacheEntryKind;
-  /** What goes with it in any case, in the order in which it goes. */
+  /** What goes with it in any case, in the order in which it goes: what names it or belongs to it, then its key. */
   readonly paths: readonly string[];
   /** What goes with it unless another entry that stays uses it, too. */
   readonly parts: readonly SharedPart[];
@@ -29,6 +31,6 @@ export interface CacheEntry {
   readonly keepReason: string | null;
   /** The command that brings it back; null where there is none. */
   readonly restore: string | null;
-  /** Two walks that give the same found the same files, unchanged. */
-  readonly fingerprint: string;
+  /** Of the files below its key: two looks that give the same found the same ones, neither changed nor used. */
+  readonly checksum: number;
 }

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type { CacheLayout } from "./cache-scan.js";
 import { systemCode } from "./file-error.js";
-import { REPOSITORY_NAME } from "./scan-hub.js";
+import { REPOSITORY_NAME } from "./scan-repository.js";
 
 /** `version.txt`, and diffusers' `version_diffusers_cache.txt`. */
 const VERSION_NAME = /^version(?:_\w+)?\.txt$/u;

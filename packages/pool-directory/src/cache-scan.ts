@@ -9,6 +9,8 @@ export interface CacheScan {
   /** Allocated bytes of everything below the root, each file once. */
   readonly totalBytes: number;
   readonly fileCount: number;
+  /** Children of the root that somebody is just filling. */
+  readonly locked: ReadonlySet<string>;
 }
 
 /** What a scan is told. */
@@ -17,8 +19,8 @@ export interface ScanOptions {
   readonly signal: AbortSignal;
   /** Files that somebody has open, by inode; an entry with one of them stays. */
   readonly openInodes?: ReadonlySet<number>;
-  /** Look at this child of the root alone. */
-  readonly only?: string;
+  /** Look at these children of the root alone. */
+  readonly only?: ReadonlySet<string>;
 }
 
 /** Names of directories that hold what is about to be deleted. */

@@ -21,7 +21,7 @@ const entries = fc
       key: `e${i}`,
       kind: "revision",
       paths: [`e${i}`],
-      parts: parts.map((path) => ({ path, bytes: partSizes.get(path) ?? 0 })),
+      parts: parts.map((path) => ({ path, bytes: partSizes.get(path) ?? 0, checksum: 0 })),
       missingParts: [],
       bytes,
       fileCount: 1,
@@ -29,7 +29,7 @@ const entries = fc
       lastUsedAtMs,
       keepReason: isKept ? "pinned" : null,
       restore: null,
-      fingerprint: "",
+      checksum: 0,
     })),
   );
 

@@ -43,14 +43,17 @@ export function chooseEntries(entries: readonly CacheEntry[], options: ChooseOpt
   });
   candidates.sort((a, b) => a.lastUsedAtMs - b.lastUsedAtMs || (a.key < b.key ? -1 : 1));
   const users = countUsers(entries);
-  const taken: CacheEntry[] = [];
+  const taken: ChosenEntry[] = [];
   let bytes = 0;
   for (const entry of candidates) {
     if (bytes >= wantBytes) break;
-    taken.push(entry);
-    bytes += takeFrom(users, entry);
+    const expectedBytes = takeFrom(users, entry);
+    taken.push({ entry, expectedBytes });
+    bytes += expectedBytes;
   }
-  return { ...dropUnneeded(taken, entries, bytes, wantBytes), kept };
+  if (bytes < wantBytes) return { chosen: taken, expectedBytes: bytes, kept };
+  const all = taken.map(({ entry }) => entry);
+  return { ...dropUnneeded(all, entries, bytes, wantBytes), kept };
 }
 
 function keepReason(
@@ -66,7 +69,8 @@ function keepReason(
     : null;
 }
 
-function countUsers(entries: readonly CacheEntry[]): Map<string, number> {
+/** How many entries use each part, by its path. */
+export function countUsers(entries: readonly CacheEntry[]): Map<string, number> {
   const users = new Map<string, number>();
   for (const { parts } of entries) {
     for (const { path } of parts) users.set(path, (users.get(path) ?? 0) + 1);

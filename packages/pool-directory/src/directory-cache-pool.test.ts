@@ -314,4 +314,21 @@ describe("a plain cache directory", () => {
     await expect.poll(() => pool.read(never), WALKED).toMatchObject({ detected: true });
     await pool.close();
   });
+
+  it("isn't detected from the first reading on after its root has gone, and is stale where another took its place", async () => {
+    await using temp = await tempDirectory();
+    const root = join(temp.path, "cache");
+    await makeFile(root, "model/data", 20 * KIB, 30);
+    const { pool } = poolAt(root, {});
+    const before = await pool.read(never);
+    expect(before).toMatchObject({ detected: true, stale: false });
+    await rename(root, join(temp.path, "away"));
+    // No walk is due: the clock stands.
+    expect(await pool.read(never)).toMatchObject({ detected: false, capacityBytes: 0 });
+    await makeFile(root, "other/data", 60 * KIB, 30);
+    expect(await pool.read(never)).toMatchObject({ stale: true, usedBytes: before.usedBytes });
+    await expect.poll(() => pool.read(never), WALKED).toMatchObject({ detected: true, stale: false });
+    expect((await pool.read(never)).usedBytes).toBeGreaterThan(60 * KIB);
+    await pool.close();
+  });
 });

@@ -24,6 +24,7 @@ import { findFilesInUse } from "./files-in-use.js";
 import { createKeepMatcher } from "./keep-patterns.js";
 import { recoverTrash } from "./recover-trash.js";
 import type { SafeDirectory } from "./safe-directory.js";
+import type { DeletionRecorder } from "./settle-trash.js";
 
 const DEFAULT_WALK_GAP_MS = 10_000;
 const DEFAULT_WALK_DEADLINE_MS = 600_000;
@@ -79,7 +80,8 @@ export class DirectoryCachePool implements ResourcePool, AsyncDisposable {
 
   /**
    * The last walk's figures; begins the next one where it is due, and waits only for the first, a second at most. Until
-   * that has ended, and while the root isn't there, the pool isn't detected. Rejects with why no walk succeeds.
+   * that has ended, and while the root isn't there, the pool isn't detected; where another directory has taken its place
+   * the figures are stale until that is walked. Rejects with why no walk succeeds.
    */
   async read(signal: AbortSignal): Promise<PoolReading> {
     this.#requireOpen();
@@ -91,6 +93,10 @@ export class DirectoryCachePool implements ResourcePool, AsyncDisposable {
     if (isMissing || (last === null && error === null)) return this.#undetected();
     if (last === null) throw error;
     const { found, atMs } = last;
+    const root = await this.#cache.identify();
+    if (root === null) return this.#undetected();
+    const isAnother = root.device !== found.device || root.inode !== found.inode;
+    if (isAnother) this.#walk.startNow();
     const choice = this.#currentChoice(found);
     const capacity = await this.#capacity(found);
     return {
@@ -99,7 +105,7 @@ export class DirectoryCachePool implements ResourcePool, AsyncDisposable {
       ...capacity,
       pressure: toPressure(capacity.usedBytes, capacity.capacityBytes),
       reclaimableBytes: choice.expectedBytes,
-      stale: error !== null || this.#walk.isStale,
+      stale: isAnother || error !== null || this.#walk.isStale,
       counters: {
         ...NO_COUNTERS,
         entryCount: found.entries.length,
@@ -233,13 +239,14 @@ export class DirectoryCachePool implements ResourcePool, AsyncDisposable {
       ...this.#ledgerPort(),
       pool: this.name,
       root,
-      recheck: (entry, signal) => this.#cache.recheck(entry, found, signal),
-      missedBy: (trash, signal) => this.#cache.missedBy(trash, found, signal),
+      recheck: (entries, signal) => this.#cache.recheck(entries, found, signal),
+      missedBy: (taken, signal) => this.#cache.missedBy(taken, found, signal),
+      usedBy: (taken, signal) => this.#cache.usedBy(taken, found, signal),
       refreshUse: (signal) => this.#cache.refreshUse(found.device, signal),
     };
   }
 
-  #ledgerPort(): Pick<EvictionCache, "record" | "nowMs" | "pathOf"> {
+  #ledgerPort(): DeletionRecorder {
     return {
       nowMs: () => this.#clock.nowMs(),
       pathOf: (key) => join(this.root, key),

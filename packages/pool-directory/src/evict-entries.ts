@@ -1,33 +1,30 @@
 import { randomUUID } from "node:crypto";
 import type { CacheEntry } from "./cache-entry.js";
-import type { CacheDeletion } from "./cache-ledger.js";
 import { TRASH_PREFIX } from "./cache-scan.js";
+import type { EntryCheck, Going } from "./check-entries.js";
 import type { ChosenEntry } from "./choose-entries.js";
 import { isGone, systemCode } from "./file-error.js";
 import type { SafeDirectory } from "./safe-directory.js";
+import {
+  settleTrash,
+  type Stays,
+  type TakenOut,
+  toLedger,
+  toReason,
+  type TrashCache,
+} from "./settle-trash.js";
 import { splitPath, Trash } from "./trash.js";
 import { processStartOf, type TrashRecord } from "./trash-record.js";
 
-/** So many entries are taken out of sight before they are looked at once more and deleted together. */
-const BATCH = 16;
+/** So many entries at least are taken out of sight before they are looked at once more and deleted. */
+const FIRST_BATCH = 16;
 
 /** What an eviction needs of the cache. */
-export interface EvictionCache {
+export interface EvictionCache extends TrashCache {
   readonly pool: string;
   readonly root: SafeDirectory;
-  readonly nowMs: () => number;
-  /** The entry as it is now, with what goes with it; or why it must stay. */
-  readonly recheck: (
-    entry: CacheEntry,
-    signal: AbortSignal,
-  ) => Promise<readonly string[] | { readonly stays: string }>;
-  /** Why an entry that is in its trash must come back after all; null when nobody misses it. */
-  readonly missedBy: (trash: Trash, signal: AbortSignal) => Promise<string | null>;
-  /** Takes a new look at what is in use, for the checks that follow. */
-  readonly refreshUse: (signal: AbortSignal) => Promise<void>;
-  /** Writes a deletion down; false when the ledger didn't take it. Never rejects. */
-  readonly record: (deletion: CacheDeletion) => Promise<boolean>;
-  readonly pathOf: (key: string) => string;
+  /** A new look at entries, as they are now. */
+  readonly recheck: (entries: readonly CacheEntry[], signal: AbortSignal) => Promise<EntryCheck>;
 }
 
 /** What became of the entries. */
@@ -37,8 +34,11 @@ export interface EvictionOutcome {
 }
 
 /**
- * Deletes entries in batches: each is looked at again and moved out of sight, the batch is looked at once more, and
+ * Deletes entries in batches: they are looked at again and moved out of sight, the batch is looked at once more, and
  * what nobody has begun to use is deleted; the rest is put back. An abort puts back what isn't committed yet.
+ *
+ * A look takes as long as the repositories are large. So a batch may be as large as all before it together: the looks
+ * grow with the logarithm of the entries, and what is out of sight at any time isn't more than what has been deleted.
  */
 export async function evictEntries(
   cache: EvictionCache,
@@ -49,61 +49,108 @@ export async function evictEntries(
   const deleted: ChosenEntry[] = [];
   const skipped: { key: string; reason: string }[] = [];
   const processStart = await processStartOf(process.pid);
-  for (let at = 0; at < chosen.length && !signal.aborted; at += BATCH) {
-    const moved: { readonly choice: ChosenEntry; readonly trash: Trash }[] = [];
-    await cache.refreshUse(signal);
-    for (const choice of chosen.slice(at, at + BATCH)) {
-      if (isAborted(signal)) break;
-      const { entry, expectedBytes } = choice;
-      const skip = (reason: string): number => skipped.push({ key: entry.key, reason });
-      try {
-        const paths = await cache.recheck(entry, signal);
-        if ("stays" in paths) {
-          skip(paths.stays);
-          continue;
-        }
-        const record: TrashRecord = {
-          id: randomUUID(),
-          pool: cache.pool,
-          key: entry.key,
-          kind: entry.kind,
-          expectedBytes,
-          reason: reasonOf(entry),
-          restore: entry.restore,
-          startedAtMs: cache.nowMs(),
-          pid: process.pid,
-          processStart,
-          paths,
-        };
-        const trash = await intoTrash(cache, record);
-        if (trash !== null) moved.push({ choice, trash });
-        else deleted.push(choice);
-      } catch (error) {
-        skip(toReason(error));
-      }
-    }
-    if (moved.length > 0) await cache.refreshUse(signal);
-    for (const { choice, trash } of moved) {
-      const reason = await finish(cache, trash, signal);
-      if (reason === null) deleted.push(choice);
-      else skipped.push({ key: choice.entry.key, reason });
+  const newRecord = ({ entry, expectedBytes }: ChosenEntry, { paths }: Going): TrashRecord => ({
+    id: randomUUID(),
+    pool: cache.pool,
+    key: entry.key,
+    kind: entry.kind,
+    expectedBytes,
+    reason: reasonOf(entry),
+    restore: entry.restore,
+    startedAtMs: cache.nowMs(),
+    pid: process.pid,
+    processStart,
+    paths,
+  });
+  for (let at = 0; at < chosen.length && !signal.aborted;) {
+    const batch = chosen.slice(at, at + Math.max(FIRST_BATCH, at));
+    const out = await takeBatch(cache, batch, newRecord, signal);
+    at += out.count;
+    const settled = await settleTrash(cache, out.taken, signal);
+    deleted.push(...out.deletedAtOnce, ...settled.gone);
+    for (const { choice, reason } of [...out.stays, ...settled.stays]) {
+      skipped.push({ key: choice.entry.key, reason });
     }
   }
   return { deleted, skipped };
 }
 
-/** Moves an entry into its trash; on a full disk, where there is no room for one, it is deleted at once: null. */
-async function intoTrash(cache: EvictionCache, record: TrashRecord): Promise<Trash | null> {
+/** What became of a batch; `count` entries of it were dealt with, the others are for the next one. */
+interface TakenBatch {
+  count: number;
+  readonly taken: TakenOut[];
+  readonly deletedAtOnce: ChosenEntry[];
+  readonly stays: Stays[];
+}
+
+/** Looks at a batch again and moves what may go out of sight. Never rejects. */
+async function takeBatch(
+  cache: EvictionCache,
+  batch: readonly ChosenEntry[],
+  newRecord: (choice: ChosenEntry, going: Going) => TrashRecord,
+  signal: AbortSignal,
+): Promise<TakenBatch> {
+  const out: TakenBatch = { count: 0, taken: [], deletedAtOnce: [], stays: [] };
+  const check = await lookAgain(cache, batch, signal);
+  for (const choice of batch) {
+    if (signal.aborted) break;
+    const going = typeof check === "string" ? { stays: check } : check.whatGoes(choice.entry);
+    try {
+      if ("stays" in going) {
+        out.stays.push({ choice, reason: going.stays });
+      } else {
+        const trash = await intoTrash(cache, newRecord(choice, going), out.taken.length === 0);
+        // What is in the trash makes room when it goes, before anything is deleted without a last look.
+        if (trash === "noRoom") break;
+        if (trash === "deleted") out.deletedAtOnce.push(choice);
+        else out.taken.push({ choice, trash, checksum: going.checksum });
+        if (typeof check !== "string") check.taken(choice.entry);
+      }
+    } catch (error) {
+      out.stays.push({ choice, reason: toReason(error) });
+    }
+    out.count += 1;
+  }
+  return out;
+}
+
+/** A new look at a batch; why nothing of it may go when there is none. */
+async function lookAgain(
+  cache: EvictionCache,
+  batch: readonly ChosenEntry[],
+  signal: AbortSignal,
+): Promise<EntryCheck | string> {
+  try {
+    await cache.refreshUse(signal);
+    return await cache.recheck(
+      batch.map(({ entry }) => entry),
+      signal,
+    );
+  } catch (error) {
+    return toReason(error);
+  }
+}
+
+/**
+ * Moves an entry into its trash. On a full disk, where there is no room for one, it is deleted at once if nothing else
+ * makes room.
+ */
+async function intoTrash(
+  cache: EvictionCache,
+  record: TrashRecord,
+  isOnlyWay: boolean,
+): Promise<Trash | "deleted" | "noRoom"> {
   let trash: Trash;
   try {
     trash = await Trash.create(cache.root, record);
   } catch (error) {
     if (!isWithoutRoom(error)) throw error;
+    if (!isOnlyWay) return "noRoom";
     // Nothing else says what goes now, should a kill come in between.
     await cache.record(toLedger(cache, record, "intended"));
     await removeWithoutRoom(cache.root, record.paths);
     await cache.record(toLedger(cache, record, "deleted"));
-    return null;
+    return "deleted";
   }
   try {
     await trash.moveIn();
@@ -140,55 +187,4 @@ async function removeWithoutRoom(root: SafeDirectory, paths: readonly string[]):
 
 function isWithoutRoom(error: unknown): boolean {
   return ["ENOSPC", "EDQUOT"].includes(systemCode(error) ?? "");
-}
-
-/** Deletes what is in a trash, or puts it back and gives the reason. */
-async function finish(cache: EvictionCache, trash: Trash, signal: AbortSignal): Promise<string | null> {
-  try {
-    const reason = signal.aborted ? "the eviction was aborted" : await cache.missedBy(trash, signal);
-    if (reason !== null) {
-      await trash.putBack();
-      return reason;
-    }
-    try {
-      await trash.commit();
-    } catch (error) {
-      // Without the mark a kill in the middle would leave half of it for whole.
-      await trash.putBack();
-      throw error;
-    }
-    await finishCommitted(cache, trash);
-    return null;
-  } catch (error) {
-    return toReason(error);
-  }
-}
-
-/** Deletes what is in a committed trash, writes it down, and only then forgets it: else a later process writes it. */
-export async function finishCommitted(
-  cache: Pick<EvictionCache, "record" | "nowMs" | "pathOf">,
-  trash: Trash,
-): Promise<void> {
-  await trash.empty();
-  if (await cache.record(toLedger(cache, trash.record, "deleted"))) await trash.discard();
-}
-
-function toLedger(
-  { nowMs, pathOf }: Pick<EvictionCache, "nowMs" | "pathOf">,
-  { id, pool, key, kind, expectedBytes, reason, restore: restoreCommand }: TrashRecord,
-  outcome: CacheDeletion["outcome"],
-): CacheDeletion {
-  const what = { id, pool, key, kind, path: pathOf(key), outcome };
-  return { ...what, expectedBytes, reason, atMs: nowMs(), restoreCommand };
-}
-
-/** A signal aborts while one waits: the compiler takes its first answer for the last. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
-function toReason(error: unknown): string {
-  const code = systemCode(error);
-  if (code === null && !(error instanceof Error)) return String(error);
-  return code === null ? (error as Error).message : `it can't be moved (${code})`;
 }

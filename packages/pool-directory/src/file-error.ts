@@ -13,7 +13,8 @@ const CODES: Readonly<Record<string, PoolErrorCode>> = {
 
 /** The system's code of a failed call (`ENOENT`); null for any other error. */
 export function systemCode(error: unknown): string | null {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+  if (!(error instanceof Error) || error instanceof PoolError) return null;
+  return "code" in error && typeof error.code === "string" ? error.code : null;
 }
 
 /** Whether a path wasn't there, or wasn't what it was taken for: it went while one looked. */
@@ -24,6 +25,6 @@ export function isGone(error: unknown): boolean {
 /** A failed call of the filesystem as a PoolError; anything else is given back as it is. */
 export function toPoolError(error: unknown, what: string): unknown {
   const code = systemCode(error);
-  if (code === null || error instanceof PoolError) return error;
+  if (code === null) return error;
   return new PoolError(CODES[code] ?? "failed", `${what}: ${code}`, { cause: error });
 }

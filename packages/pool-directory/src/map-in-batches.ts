@@ -5,10 +5,11 @@ const BATCH = 64;
 export async function mapInBatches<T, R>(
   items: readonly T[],
   run: (item: T) => Promise<R>,
+  batchSize = BATCH,
 ): Promise<readonly R[]> {
   const results: R[] = [];
-  for (let from = 0; from < items.length; from += BATCH) {
-    results.push(...(await Promise.all(items.slice(from, from + BATCH).map(run))));
+  for (let from = 0; from < items.length; from += batchSize) {
+    results.push(...(await Promise.all(items.slice(from, from + batchSize).map(run))));
   }
   return results;
 }

@@ -24,9 +24,9 @@ export function mountOf(mounts: readonly Mount[], path: string): Mount | null {
   return found;
 }
 
-/** The mount points at or below an absolute path. */
-export function mountsWithin(mounts: readonly Mount[], path: string): readonly string[] {
-  return mounts.filter((mount) => isWithin(mount.path, path)).map((mount) => mount.path);
+/** The mounts at or below an absolute path. */
+export function mountsWithin(mounts: readonly Mount[], path: string): readonly Mount[] {
+  return mounts.filter((mount) => isWithin(mount.path, path));
 }
 
 function isWithin(path: string, parent: string): boolean {

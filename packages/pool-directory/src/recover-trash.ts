@@ -1,6 +1,6 @@
 import { TRASH_PREFIX } from "./cache-scan.js";
-import { type EvictionCache, finishCommitted } from "./evict-entries.js";
 import type { SafeDirectory } from "./safe-directory.js";
+import { type DeletionRecorder, finishCommitted } from "./settle-trash.js";
 import { Trash } from "./trash.js";
 import { isOwnerAlive } from "./trash-record.js";
 
@@ -24,7 +24,7 @@ export interface TrashRecovery {
  * at it a last time; what was committed may be half deleted, so its deletion is finished. A running process's is left.
  */
 export async function recoverTrash(
-  cache: Pick<EvictionCache, "record" | "nowMs" | "pathOf"> & { readonly root: SafeDirectory },
+  cache: DeletionRecorder & { readonly root: SafeDirectory },
 ): Promise<TrashRecovery> {
   const putBack: string[] = [];
   const finished: string[] = [];

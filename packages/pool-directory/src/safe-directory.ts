@@ -25,15 +25,22 @@ export class SafeDirectory implements AsyncDisposable {
   private constructor(
     private readonly handle: FileHandle,
     private readonly path: string,
+    /** Whether the path is that of the handle. */
+    private readonly isHeld: boolean,
   ) {}
 
   /** Opens a directory by its path; rejects where its last part is a symbolic link or no directory. */
   static async open(path: string): Promise<SafeDirectory> {
+    return await SafeDirectory.#open(path, null);
+  }
+
+  /** Handles have paths in the whole process or not at all: only the first directory asks. */
+  static async #open(path: string, hasHandlePaths: boolean | null): Promise<SafeDirectory> {
     const handle = await open(path, OPEN_FLAGS);
     try {
       const byHandle = `/proc/self/fd/${handle.fd}`;
-      const isHeld = process.platform === "linux" && (await exists(byHandle));
-      return new SafeDirectory(handle, isHeld ? byHandle : path);
+      const isHeld = hasHandlePaths ?? (process.platform === "linux" && (await exists(byHandle)));
+      return new SafeDirectory(handle, isHeld ? byHandle : path, isHeld);
     } catch (error) {
       await handle.close();
       throw error;
@@ -42,10 +49,10 @@ export class SafeDirectory implements AsyncDisposable {
 
   /** Opens a directory below by its relative path, part by part, following no link. */
   async descend(relativePath: string): Promise<SafeDirectory> {
-    let at: SafeDirectory = await SafeDirectory.open(this.#itself);
+    let at = await SafeDirectory.#open(this.#itself, this.isHeld);
     for (const name of splitRelative(relativePath)) {
       try {
-        const below = await SafeDirectory.open(at.at(name));
+        const below = await SafeDirectory.#open(at.at(name), this.isHeld);
         await at.close();
         at = below;
       } catch (error) {
@@ -120,7 +127,7 @@ export class SafeDirectory implements AsyncDisposable {
         await unlink(path);
         return;
       }
-      await using below = await SafeDirectory.open(path);
+      await using below = await SafeDirectory.#open(path, this.isHeld);
       for (const child of await below.names()) await below.remove(child);
       await rmdir(path);
     } catch (error) {
@@ -143,7 +150,7 @@ export class SafeDirectory implements AsyncDisposable {
       const path = this.at(name);
       if (!(await lstat(path)).isDirectory()) return;
       {
-        await using below = await SafeDirectory.open(path);
+        await using below = await SafeDirectory.#open(path, this.isHeld);
         for (const child of await below.names()) await below.prune(child);
       }
       await rmdir(path);

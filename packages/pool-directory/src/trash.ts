@@ -52,18 +52,17 @@ export class Trash {
     }
   }
 
+  /** Where the item of a path of the record stands, relative to the root. */
+  itemPath(index: number): string {
+    return `${this.name}/${ITEMS}/${index}`;
+  }
+
   /** Moves everything of the record in; what isn't there any more is left out. */
   async moveIn(): Promise<void> {
     await using items = await this.root.descend(`${this.name}/${ITEMS}`);
-    for (const [i, path] of this.record.paths.entries()) {
-      const { parent, name } = splitPath(path);
-      try {
-        await using from = await this.root.descend(parent);
-        await from.move(name, items, `${i}`);
-      } catch (error) {
-        if (!isGone(error)) throw error;
-      }
-    }
+    await this.#inEachParent([...this.record.paths.keys()], async (from, name, i) => {
+      if (from !== null) await from.move(name, items, `${i}`);
+    });
   }
 
   /**
@@ -75,17 +74,10 @@ export class Trash {
     {
       await using items = await this.root.descend(`${this.name}/${ITEMS}`);
       const there = new Set(await items.names());
-      for (const [i, path] of [...this.record.paths.entries()].reverse()) {
-        if (!there.has(`${i}`)) continue;
-        const { parent, name } = splitPath(path);
-        try {
-          await using to = await this.root.descend(parent);
-          if (!(await items.move(`${i}`, to, name))) lost.push(path);
-        } catch (error) {
-          if (!isGone(error)) throw error;
-          lost.push(path);
-        }
-      }
+      const indices = [...this.record.paths.keys()].reverse().filter((i) => there.has(`${i}`));
+      await this.#inEachParent(indices, async (to, name, i) => {
+        if (to === null || !(await items.move(`${i}`, to, name))) lost.push(this.record.paths[i] ?? "");
+      });
     }
     await this.root.remove(this.name);
     return lost;
@@ -113,12 +105,49 @@ export class Trash {
   async discard(): Promise<void> {
     await this.root.remove(this.name);
   }
+
+  /**
+   * Runs `run` for paths of the record with the directory that each is in, which is opened once for all that follow each
+   * other in it; null when it, or what is looked for in it, has gone.
+   */
+  async #inEachParent(
+    indices: readonly number[],
+    run: (parent: SafeDirectory | null, name: string, index: number) => Promise<void>,
+  ): Promise<void> {
+    const runs: { readonly parent: string; readonly items: { name: string; index: number }[] }[] = [];
+    for (const index of indices) {
+      const { parent, name } = splitPath(this.record.paths[index] ?? "");
+      const last = runs.at(-1);
+      if (last?.parent === parent) last.items.push({ name, index });
+      else runs.push({ parent, items: [{ name, index }] });
+    }
+    for (const { parent, items } of runs) {
+      await using directory = await descendIfThere(this.root, parent);
+      for (const { name, index } of items) {
+        try {
+          await run(directory, name, index);
+        } catch (error) {
+          if (!isGone(error)) throw error;
+          await run(null, name, index);
+        }
+      }
+    }
+  }
 }
 
 /** The directory and the name of a relative path. */
 export function splitPath(path: string): { readonly parent: string; readonly name: string } {
   const parts = splitRelative(path);
   return { parent: parts.slice(0, -1).join("/"), name: parts.at(-1) ?? "" };
+}
+
+async function descendIfThere(root: SafeDirectory, path: string): Promise<SafeDirectory | null> {
+  try {
+    return await root.descend(path);
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw error;
+  }
 }
 
 async function writeDurably(path: string, text: string): Promise<void> {

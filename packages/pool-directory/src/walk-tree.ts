@@ -4,8 +4,12 @@ import { lstat, opendir } from "node:fs/promises";
 import { join } from "node:path";
 import { isGone, systemCode } from "./file-error.js";
 
-/** So many files are asked about at once. */
-const BATCH = 64;
+/**
+ * So many directories are read at once, and so many files of each are asked about: enough to keep the threads of the
+ * file system busy, and few enough that what else waits for these threads gets its turn soon, also on a slow disk.
+ */
+const DIRECTORIES_AT_ONCE = 4;
+const FILES_AT_ONCE = 64;
 
 /** What a walk found below one entry. */
 export interface TreeFigures {
@@ -15,10 +19,12 @@ export interface TreeFigures {
   /** The latest access or change of a file; directories don't count, since looking at them is an access. */
   lastUsedAtMs: number;
   createdAtMs: number;
-  /** Changes when a file is added, removed, replaced, grown or written. */
+  /** Changes when a file is added, removed, replaced, linked, grown, written or, as far as it shows, used. */
   checksum: number;
   /** Why it can't be judged or mustn't go; null when nothing is in the way. */
   obstacle: string | null;
+  /** One that a process has open; null when none is known to be. */
+  openPath: string | null;
 }
 
 /** What was found of a file that has several names. */
@@ -35,15 +41,34 @@ export interface WalkOptions {
   /** The filesystem that the walk stays on. */
   readonly device: number;
   readonly signal: AbortSignal;
-  /** Sees each file that isn't a directory; for layouts that know more of it. */
-  readonly onFile?: (path: string, stats: Stats) => void;
   /** Files that somebody has open, by inode. */
   readonly openInodes?: ReadonlySet<number>;
 }
 
+/** What a layout wants of a walk that knows no layouts. */
+export interface TreeVisitor {
+  /** The figures that a directory and all below it count for; those of the directory above it, or others. */
+  figuresFor(directory: string, above: TreeFigures): TreeFigures;
+  /** Sees each path, with its own part of the checksum. */
+  see(path: string, stats: Stats, checksum: number): void;
+}
+
+/** A file or directory with what it counts for; of a directory all that is below it, too. */
+export interface Tree {
+  readonly path: string;
+  readonly figures: TreeFigures;
+  readonly visitor?: TreeVisitor;
+}
+
 /** Empty figures. */
 export function noFigures(): TreeFigures {
-  return { bytes: 0, fileCount: 0, lastUsedAtMs: 0, createdAtMs: Infinity, checksum: 0, obstacle: null };
+  const noTimes = { lastUsedAtMs: 0, createdAtMs: Infinity };
+  return { bytes: 0, fileCount: 0, ...noTimes, checksum: 0, obstacle: null, openPath: null };
+}
+
+/** Why what was found must stay; null when nothing is in the way. */
+export function obstacleOf({ obstacle, openPath }: TreeFigures): string | null {
+  return obstacle ?? (openPath === null ? null : `${openPath} is open in a process`);
 }
 
 /**
@@ -66,13 +91,16 @@ export class TreeWalk {
     return this.#fileCount;
   }
 
-  /** Walks a file or directory into `figures`. A file that goes meanwhile is left out; an abort rejects. */
-  async add(path: string, figures: TreeFigures): Promise<void> {
-    const pending = [path];
-    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      this.#checkAborted();
-      const stats = await statIfThere(next);
-      if (stats !== null) await this.#visit(next, stats, figures, pending);
+  /** Walks trees into their figures. A file that goes meanwhile is left out; an abort rejects. */
+  async add(trees: readonly Tree[]): Promise<void> {
+    const pending: Tree[] = [];
+    for (let from = 0; from < trees.length; from += FILES_AT_ONCE) {
+      await this.#countAll(trees.slice(from, from + FILES_AT_ONCE), pending);
+    }
+    while (pending.length > 0) {
+      // The latest first: so few are pending at any time.
+      const next = pending.splice(-DIRECTORIES_AT_ONCE);
+      await Promise.all(next.map((directory) => this.#read(directory, pending)));
     }
   }
 
@@ -85,55 +113,58 @@ export class TreeWalk {
     this.#links.clear();
   }
 
-  /** Counts one path; a directory's children are walked, its directories put on `pending`. */
-  async #visit(path: string, stats: Stats, figures: TreeFigures, pending: string[]): Promise<void> {
-    this.#count(path, stats, figures);
-    if (!stats.isDirectory() || stats.dev !== this.options.device) return;
+  /** Counts what is in a directory, and puts its directories on `pending`. */
+  async #read({ path, ...tree }: Tree, pending: Tree[]): Promise<void> {
     try {
       // Read as it comes: a directory with a million names needn't fit into memory.
-      const batch: string[] = [];
-      for await (const child of await opendir(path, { bufferSize: BATCH })) {
-        const childPath = join(path, child.name);
-        if (child.isDirectory()) pending.push(childPath);
-        else if (batch.push(childPath) === BATCH) await this.#countAll(batch.splice(0), figures);
+      const batch: Tree[] = [];
+      for await (const { name } of await opendir(path, { bufferSize: 64 })) {
+        if (batch.push({ ...tree, path: join(path, name) }) < FILES_AT_ONCE) continue;
+        await this.#countAll(batch.splice(0), pending);
       }
-      await this.#countAll(batch, figures);
+      await this.#countAll(batch, pending);
     } catch (error) {
       if (isGone(error)) return;
       if (systemCode(error) === null) throw error;
-      figures.obstacle ??= `${path} can't be read (${systemCode(error) ?? ""})`;
+      tree.figures.obstacle ??= `${path} can't be read (${systemCode(error) ?? ""})`;
     }
   }
 
-  async #countAll(paths: readonly string[], figures: TreeFigures): Promise<void> {
-    this.#checkAborted();
-    const all = await Promise.all(paths.map(statIfThere));
-    all.forEach((stats, i) => {
-      const path = paths[i];
-      if (stats !== null && path !== undefined) this.#count(path, stats, figures);
-    });
+  async #countAll(trees: readonly Tree[], pending: Tree[]): Promise<void> {
+    if (this.options.signal.aborted) throw new PoolError("aborted", "the walk was aborted");
+    const all = await Promise.all(trees.map(({ path }) => statIfThere(path)));
+    for (const [i, tree] of trees.entries()) {
+      const stats = all[i] ?? null;
+      if (stats === null) continue;
+      if (!stats.isDirectory()) {
+        this.#count(tree, stats);
+        continue;
+      }
+      const figures = tree.visitor?.figuresFor(tree.path, tree.figures) ?? tree.figures;
+      const directory = { ...tree, figures };
+      this.#count(directory, stats);
+      if (stats.dev === this.options.device) pending.push(directory);
+    }
   }
 
-  #count(path: string, stats: Stats, figures: TreeFigures): void {
-    const { device, openInodes, onFile } = this.options;
+  #count({ path, figures, visitor }: Tree, stats: Stats): void {
+    const { device, openInodes } = this.options;
     if (stats.dev !== device) {
       figures.obstacle ??= `another filesystem is mounted at ${path}`;
       return;
     }
-    if (openInodes?.has(stats.ino) === true) figures.obstacle ??= `${path} is open in a process`;
+    if (openInodes?.has(stats.ino) === true) figures.openPath ??= path;
     const bytes = allocatedBytes(stats);
+    const isDirectory = stats.isDirectory();
+    // A directory's own times move when one looks away a file; its identity is what matters.
+    const checksum = isDirectory ? mix(stats.ino) : fileChecksum(stats);
     this.#fileCount += 1;
     figures.fileCount += 1;
     figures.createdAtMs = Math.min(figures.createdAtMs, createdAt(stats));
-    if (stats.isDirectory()) {
-      // Its own change times move when one looks away a file; its identity is what matters.
-      figures.checksum = mix(figures.checksum, stats.ino);
-    } else {
-      figures.lastUsedAtMs = Math.max(figures.lastUsedAtMs, lastUsed(stats));
-      figures.checksum = mix(figures.checksum, stats.ino, stats.size, stats.mtimeMs, lastUsed(stats));
-      onFile?.(path, stats);
-    }
-    if (stats.nlink > 1 && !stats.isDirectory()) this.#countLink(stats, bytes, figures);
+    figures.checksum = addChecksums(figures.checksum, checksum);
+    if (!isDirectory) figures.lastUsedAtMs = Math.max(figures.lastUsedAtMs, lastUsed(stats));
+    visitor?.see(path, stats, checksum);
+    if (stats.nlink > 1 && !isDirectory) this.#countLink(stats, bytes, figures);
     else {
       this.#totalBytes += bytes;
       figures.bytes += bytes;
@@ -149,10 +180,6 @@ export class TreeWalk {
     known.seenCount += 1;
     if (known.tree !== figures) known.tree = null;
   }
-
-  #checkAborted(): void {
-    if (this.options.signal.aborted) throw new PoolError("aborted", "the walk was aborted");
-  }
 }
 
 /** What a file takes up on disk: a sparse file less than its length, a small one a whole block. */
@@ -162,13 +189,14 @@ export function allocatedBytes(stats: Stats): number {
 }
 
 /** The later of a file's access and change. */
-export function lastUsed({ atimeMs, mtimeMs, ...stats }: Stats): number {
+export function lastUsed(stats: Stats): number {
   // Reading a symbolic link is an access of the link itself, and looking at it reads it.
-  const isLink = (stats.mode & 0o170000) === 0o120000;
-  return Math.max(0, Math.floor(isLink ? mtimeMs : Math.max(atimeMs, mtimeMs)));
+  const usedAtMs = stats.isSymbolicLink() ? stats.mtimeMs : Math.max(stats.atimeMs, stats.mtimeMs);
+  return Math.max(0, Math.floor(usedAtMs));
 }
 
-function createdAt({ birthtimeMs, mtimeMs }: Stats): number {
+/** When a file was made, as far as its filesystem says. */
+export function createdAt({ birthtimeMs, mtimeMs }: Stats): number {
   return Math.max(0, Math.floor(birthtimeMs > 0 ? birthtimeMs : mtimeMs));
 }
 
@@ -182,13 +210,21 @@ export async function statIfThere(path: string): Promise<Stats | null> {
   }
 }
 
-/** Adds numbers to a sum that doesn't depend on the order of the files, as a directory has none. */
-function mix(sum: number, ...values: readonly number[]): number {
+/** The checksum of all that two stand for; the order doesn't matter, as a directory has none. */
+export function addChecksums(a: number, b: number): number {
+  return (a + b) % Number.MAX_SAFE_INTEGER;
+}
+
+function fileChecksum(stats: Stats): number {
+  return mix(stats.ino, stats.nlink, stats.size, stats.mtimeMs, lastUsed(stats));
+}
+
+function mix(...values: readonly number[]): number {
   let hash = 0x811c9dc5;
   for (const value of values) {
     const whole = Math.floor(value);
     hash = Math.imul(hash ^ (whole >>> 0), 0x01000193);
     hash = Math.imul(hash ^ (Math.floor(whole / 2 ** 32) >>> 0), 0x01000193);
   }
-  return (sum + (hash >>> 0)) % Number.MAX_SAFE_INTEGER;
+  return hash >>> 0;
 }
