@@ -94,6 +94,25 @@ describe("an eviction of another process's pool", () => {
     expect(rig.broker.counters).toEqual({ evictionsFired: 1, bytesFreedTotal: 0 });
   });
 
+  it("is told to have failed when the pool goes silent in the middle; then the pool is forgotten", async () => {
+    const rig = new Rig();
+    const connection = rig.connect();
+    const { evictionId } = await rig.asked(connection);
+    await rig.clock.advance(30_000);
+    await rig.module.tick(new AbortController().signal);
+    await rig.clock.advance(0);
+    expect(rig.told).toMatchObject([
+      { pool: "kv", freedBytes: 0, measured: false, shortfall: "the process of pool kv has gone" },
+    ]);
+    // Whoever wakes up now has to register again.
+    const late = () => rig.report(connection, { usedBytes: 500, evictionId, freedBytes: 400 });
+    expect(refusal(late)).toMatchObject({ path: "name" });
+    await rig.module.tick(new AbortController().signal);
+    expect(rig.broker.pools()).toEqual([]);
+    expect(rig.told).toHaveLength(1);
+    expect(rig.register(connection)).toMatchObject({ name: "kv" });
+  });
+
   it.each([
     ["before its answer", false],
     ["after its answer", true],

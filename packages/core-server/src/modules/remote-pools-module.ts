@@ -28,6 +28,8 @@ interface Registered {
   readonly pool: RemotePool;
   /** Whose pool it is; null once that connection is lost: then anybody may take it over. */
   owner: RequestConnection | null;
+  /** It is gone, and is forgotten once the broker has told how its last eviction ended. */
+  isLeaving: boolean;
   stopListening: () => void;
 }
 
@@ -92,7 +94,12 @@ export function createRemotePoolsModule({
     const pool = new RemotePool(name, first, { clock, reportEveryMs, idPrefix: randomUUID() }, (request) =>
       connection.send("pool-evict", request),
     );
-    const registered: Registered = { pool, owner: connection, stopListening: () => undefined };
+    const registered: Registered = {
+      pool,
+      owner: connection,
+      isLeaving: false,
+      stopListening: () => undefined,
+    };
     pools.set(name, registered);
     // Called at once where the connection has closed meanwhile.
     registered.stopListening = connection.onClosed(() => {
@@ -105,7 +112,7 @@ export function createRemotePoolsModule({
 
   const owned = (command: CommandName, name: string, connection: RequestConnection): Registered => {
     const registered = pools.get(name);
-    if (registered?.owner !== connection) {
+    if (registered?.owner !== connection || registered.isLeaving) {
       throw invalidParam(command, "name", "a pool that this connection has registered", name);
     }
     return registered;
@@ -147,7 +154,15 @@ export function createRemotePoolsModule({
     handlers,
     goneAfterMs: (name) => pools.get(name)?.pool.goneAfterMs ?? null,
     tick: () => {
-      for (const [name, { pool }] of pools) if (pool.isGone) remove(name);
+      for (const [name, registered] of pools) {
+        const { pool, isLeaving } = registered;
+        if (!isLeaving && !pool.isGone) continue;
+        if (pool.isEvicting) {
+          // Of a pool that it has no longer the broker wouldn't tell how the eviction ended.
+          registered.isLeaving = true;
+          pool.disconnect();
+        } else remove(name);
+      }
       return Promise.resolve();
     },
     stop: () => {

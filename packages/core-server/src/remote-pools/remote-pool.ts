@@ -82,6 +82,11 @@ export class RemotePool implements ResourcePool {
     return this.#silentMs() >= this.goneAfterMs;
   }
 
+  /** Whether the process was asked for an eviction that hasn't ended. */
+  get isEvicting(): boolean {
+    return this.#eviction !== null;
+  }
+
   /**
    * Takes a report, and the answer to an eviction request that may come with it; false when nobody waits for that. The
    * figures count in any case; an eviction is measured by the first ones that come after its answer.

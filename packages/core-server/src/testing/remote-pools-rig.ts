@@ -47,6 +47,8 @@ export class Rig {
   readonly clock = new ManualClock();
   readonly errors: string[] = [];
   readonly outcomes: ReliefOutcome[] = [];
+  /** What subscribers hear of. */
+  readonly told: ReliefOutcome[] = [];
   readonly broker = new PressureBroker({
     clock: this.clock,
     policy: { cooldownMs: 0 },
@@ -57,6 +59,7 @@ export class Rig {
 
   constructor(policy: Partial<PoolPolicy> = {}) {
     this.module = createRemotePoolsModule({ broker: this.broker, clock: this.clock, policy });
+    this.broker.addAlertSink((_alert, outcome) => void this.told.push(outcome));
   }
 
   connect(): FakeConnection {
