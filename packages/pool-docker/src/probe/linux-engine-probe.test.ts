@@ -34,6 +34,8 @@ function probeOf(
     readonly tcp?: boolean;
     readonly usage?: { readonly usedBytes: number; readonly atMs: number; readonly stale: boolean } | null;
     readonly capacityBytes?: number | null;
+    /** Whether the engine answers. */
+    readonly answers?: () => boolean;
   } = {},
 ): LinuxEngineProbe {
   const engine = {
@@ -71,7 +73,8 @@ function probeOf(
   } as unknown as HostFiles;
   return new LinuxEngineProbe({
     locator: {
-      locate: () => Promise.resolve({ engine }),
+      locate: () =>
+        Promise.resolve(given.answers?.() === false ? { engine: null, tried: ["it hangs"] } : { engine }),
       forget: () => undefined,
     } as unknown as EngineLocator,
     files,
@@ -163,6 +166,29 @@ describe("the probe of an engine on Linux", () => {
     });
     const told = await measure(info, {}, { tcp: true, usage: { ...usage, stale: true }, capacityBytes: 80 });
     expect(told).toMatchObject({ capacityBytes: 80, stale: true, inodes: null });
+  });
+
+  it("gives the last figures of a remote engine that doesn't answer any more, as stale ones", async () => {
+    let answers = false;
+    const usage = { usedBytes: 40, atMs: 900, stale: false };
+    const probe = probeOf(
+      { Name: "far" },
+      {},
+      { tcp: true, usage, capacityBytes: 80, answers: () => answers },
+    );
+    // One that never answered isn't known to be a remote one.
+    expect(await probe.measure()).toEqual({ measurement: null, tried: ["it hangs"] });
+    answers = true;
+    expect((await probe.measure()).measurement).toMatchObject({ kind: "detected", stale: false });
+    answers = false;
+    expect((await probe.measure()).measurement).toMatchObject({
+      kind: "detected",
+      path: "tcp://far:2375",
+      usedBytes: 40,
+      capacityBytes: 80,
+      atMs: 900,
+      stale: true,
+    });
   });
 
   it("says what it looked for where the root can't be seen", async () => {

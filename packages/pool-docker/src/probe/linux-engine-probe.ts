@@ -42,11 +42,14 @@ export type EngineProbeResult =
  * Measures the filesystem of an engine's root directory, as `df` does.
  *
  * The directory is remembered: a disk that filled up and took the engine down with it stays visible, as long as the
- * same directory (device and inode) is there. Never are another filesystem's figures given.
+ * same directory (device and inode) is there. Never are another filesystem's figures given. Of an engine on another
+ * machine that doesn't answer any more its last figures are given, as stale ones.
  */
 export class LinuxEngineProbe {
   readonly #options: LinuxEngineProbeOptions;
   #root: KnownRoot | null = null;
+  /** Where the engine that answered last listens, if it was one of another machine. */
+  #remote: string | null = null;
 
   constructor(options: LinuxEngineProbeOptions) {
     this.#options = options;
@@ -61,7 +64,10 @@ export class LinuxEngineProbe {
     const { engine } = sighting;
     if (engine === null) {
       const known = this.#root;
-      if (known === null) return { measurement: null, tried: sighting.tried };
+      if (known === null) {
+        const measurement = this.#lastOfRemote();
+        return measurement === null ? { measurement, tried: sighting.tried } : { measurement, engine: null };
+      }
       return { measurement: await this.#measureKnown(known, sighting.tried), engine: null };
     }
     // Docker Desktop's engine names directories of its virtual machine.
@@ -74,6 +80,7 @@ export class LinuxEngineProbe {
     const { clock, hostname } = this.#options;
     const { endpoint, info } = engine;
     const where = formatDockerEndpoint(endpoint);
+    this.#remote = null;
     if (endpoint.kind === "tcp" && info.Name !== hostname()) return this.#measureRemote(where);
     const failures: string[] = [];
     const found: KnownRoot[] = [];
@@ -101,15 +108,26 @@ export class LinuxEngineProbe {
 
   /** An engine on another machine: what it says of itself must do. */
   #measureRemote(path: string): DockerMeasurement {
-    const { apiUsage, capacityBytes, clock } = this.#options;
+    const { apiUsage, clock } = this.#options;
     this.#root = null;
+    this.#remote = path;
     const usage = apiUsage();
     if (usage === null) {
       const reason = `the engine at ${path} runs on another machine, and what it says of its disk is still being gathered: ask again in a moment, or run the core there`;
       return { kind: "notFound", atMs: clock.nowMs(), path, reason };
     }
-    const { usedBytes, atMs, stale } = usage;
-    const capacity = capacityBytes ?? 0;
+    return this.#toRemoteMeasurement(path, usage);
+  }
+
+  /** What an engine on another machine said before it hung or went; null when it never said anything. */
+  #lastOfRemote(): DetectedMeasurement | null {
+    if (this.#remote === null) return null;
+    const usage = this.#options.apiUsage();
+    return usage === null ? null : this.#toRemoteMeasurement(this.#remote, { ...usage, stale: true });
+  }
+
+  #toRemoteMeasurement(path: string, { usedBytes, atMs, stale }: ApiUsage): DetectedMeasurement {
+    const capacity = this.#options.capacityBytes ?? 0;
     return {
       kind: "detected",
       source: "engineApi",
