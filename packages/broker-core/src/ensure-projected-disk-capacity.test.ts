@@ -25,6 +25,18 @@ describe("ensureProjectedDiskCapacity", () => {
     });
   });
 
+  it("counts what is reserved as used, and says so", () => {
+    const use = { usedBytes: 700, capacityBytes: 1000, reservedBytes: 200 };
+    expect(refusal({ ...use, projectedBytes: 50 })).toBeNull();
+    expect(refusal({ ...use, projectedBytes: 51 })).toMatchObject({ kind: "diskCapacity", usedBytes: 700 });
+    expect(() => ensureProjectedDiskCapacity({ tier: "docker", ...use, projectedBytes: 51 })).toThrow(
+      "200 B more are reserved",
+    );
+    expect(() =>
+      ensureProjectedDiskCapacity({ tier: "docker", ...use, projectedBytes: 1, reservedBytes: -1 }),
+    ).toThrow(RangeError);
+  });
+
   it("is exact where floating point isn't", () => {
     const capacityBytes = 9_007_199_254_740_980; // a multiple of 20, near 2^53
     const limit = Number((BigInt(capacityBytes) * 95n) / 100n);

@@ -11,6 +11,8 @@ export interface ProjectedUse {
   readonly capacityBytes: number;
   /** What the work would add. */
   readonly projectedBytes: number;
+  /** What was promised to others and isn't in use yet; 0 when left out. */
+  readonly reservedBytes?: number;
   /** False when the tier isn't under management. */
   readonly detected?: boolean;
   readonly maxPressureBasisPoints?: number;
@@ -39,11 +41,14 @@ export function ensureProjectedDiskCapacity({
   usedBytes,
   capacityBytes,
   projectedBytes,
+  reservedBytes = 0,
   detected = true,
   maxPressureBasisPoints = DEFAULT_MAX_PRESSURE_BASIS_POINTS,
 }: ProjectedUse): void {
   if (!isByteCount(projectedBytes))
     throw new RangeError(`projectedBytes must be whole bytes, 0 or more: ${projectedBytes}`);
+  if (!isByteCount(reservedBytes))
+    throw new RangeError(`reservedBytes must be whole bytes, 0 or more: ${reservedBytes}`);
   if (!isByteCount(maxPressureBasisPoints)) {
     throw new RangeError(
       `maxPressureBasisPoints must be a whole number, 0 or more: ${maxPressureBasisPoints}`,
@@ -56,12 +61,12 @@ export function ensureProjectedDiskCapacity({
       `the tier ${tier} can't admit anything: ${reason}`,
     );
   }
-  const after = BigInt(usedBytes) + BigInt(projectedBytes);
+  const after = BigInt(usedBytes) + BigInt(reservedBytes) + BigInt(projectedBytes);
   if (after * BASIS_POINTS <= BigInt(capacityBytes) * BigInt(maxPressureBasisPoints)) return;
   throw new ResourceAdmissionError(
     { kind: "diskCapacity", tier, usedBytes, capacityBytes, projectedBytes, maxPressureBasisPoints },
     `${formatBytes(projectedBytes)} more don't fit on the tier ${tier}: ${formatBytes(usedBytes)} of ` +
-      `${formatBytes(capacityBytes)} are used, and at most ${maxPressureBasisPoints / 100} % may be; free space first`,
+      `${formatBytes(capacityBytes)} are used${reservedBytes === 0 ? "" : `, ${formatBytes(reservedBytes)} more are reserved`}, and at most ${maxPressureBasisPoints / 100} % may be; free space first`,
   );
 }
 

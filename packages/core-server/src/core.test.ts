@@ -144,6 +144,31 @@ describe("admission", () => {
       });
   });
 
+  it("reserves bytes for a time, which are refused to others until they are released or the time is over", async () => {
+    await using test = await startTestCore();
+    const client = await test.connect();
+    const admit = (id: number, projectedBytes: number, ttlMs?: number) =>
+      client.call("system/resource-admit", id, { tier: "docker", projectedBytes, ttlMs });
+    const { result } = await admit(1, 40_000, 60_000);
+    const ticket = admissionTicketSchema.parse(result);
+    expect(ticket).toMatchObject({ reservedBytes: 40_000, expiresAtMs: ticket.grantedAtMs + 60_000 });
+    expect(await admit(2, 5_000)).toMatchObject({ success: true, result: { reservedBytes: 0 } });
+    expect(await admit(3, 5_001)).toMatchObject({
+      errorDetail: { kind: "diskCapacity", usedBytes: 50_000 },
+      error: expect.stringContaining("40.0 kB more are reserved") as string,
+    });
+    const { ticketId } = ticket;
+    const release = (id: number) => client.call("system/resource-release", id, { ticketId });
+    expect(await release(4)).toMatchObject({ result: { ticketId, released: true, releasedBytes: 40_000 } });
+    expect(await release(5)).toMatchObject({ result: { released: false, releasedBytes: 0 } });
+    expect(await admit(6, 45_000, 60_000)).toMatchObject({ success: true });
+    for (const ttlMs of [0, -1, 1.5, 86_400_001]) {
+      expect(await admit(7, 1, ttlMs)).toMatchObject({
+        errorDetail: { kind: "invalidParams", path: "ttlMs" },
+      });
+    }
+  });
+
   it("names the tiers that exist, and takes no stale or failing reading", async () => {
     await using test = await startTestCore();
     test.core.broker.register(new FakePool("vram", { usedBytes: 0, capacityBytes: 10 }));

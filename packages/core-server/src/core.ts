@@ -128,7 +128,7 @@ export function createCore(config: CoreConfig, options: CoreOptions = {}): Core 
   const admission = createAdmissionModule({
     names: () => broker.pools().map(({ name }) => name),
     read: (name, signal) => broker.read(name, signal),
-    nowMs: () => clock.nowMs(),
+    clock,
   });
   const docker = createDockerModule({
     pool: dockerPool,

@@ -18,6 +18,7 @@ import { SystemPressureBrokerStateServerCommand } from "./system-pressure-broker
 import { SystemPressureHistoryServerCommand } from "./system-pressure-history-server-command";
 import { SystemPressureTrendsServerCommand } from "./system-pressure-trends-server-command";
 import { SystemResourceAdmitServerCommand } from "./system-resource-admit-server-command";
+import { SystemResourceReleaseServerCommand } from "./system-resource-release-server-command";
 import { SystemResourcesServerCommand } from "./system-resources-server-command";
 
 /** Every server command, by the command's name. */
@@ -40,6 +41,7 @@ export interface ServerCommands {
   readonly "system/pressure-history": SystemPressureHistoryServerCommand;
   readonly "system/pressure-trends": SystemPressureTrendsServerCommand;
   readonly "system/resource-admit": SystemResourceAdmitServerCommand;
+  readonly "system/resource-release": SystemResourceReleaseServerCommand;
   readonly "system/resources": SystemResourcesServerCommand;
 }
 
@@ -64,6 +66,7 @@ export function createServerCommands(client: RustCoreIPCClient = connectCore()):
     "system/pressure-history": new SystemPressureHistoryServerCommand(client),
     "system/pressure-trends": new SystemPressureTrendsServerCommand(client),
     "system/resource-admit": new SystemResourceAdmitServerCommand(client),
+    "system/resource-release": new SystemResourceReleaseServerCommand(client),
     "system/resources": new SystemResourcesServerCommand(client),
   });
 }

@@ -17,6 +17,7 @@ export { SystemPressureBrokerStateServerCommand } from "./system-pressure-broker
 export { SystemPressureHistoryServerCommand } from "./system-pressure-history-server-command";
 export { SystemPressureTrendsServerCommand } from "./system-pressure-trends-server-command";
 export { SystemResourceAdmitServerCommand } from "./system-resource-admit-server-command";
+export { SystemResourceReleaseServerCommand } from "./system-resource-release-server-command";
 export { SystemResourcesServerCommand } from "./system-resources-server-command";
 export { createServerCommands, type ServerCommands } from "./create-server-commands";
 export type { ServerCommand } from "../server-command";

@@ -24,6 +24,7 @@ import { systemPressureBrokerStateCommand, type SystemPressureBrokerStateParams,
 import { systemPressureHistoryCommand, type SystemPressureHistoryParams, type SystemPressureHistoryReply } from "./system-pressure-history";
 import { systemPressureTrendsCommand, type SystemPressureTrendsParams, type SystemPressureTrendsReply } from "./system-pressure-trends";
 import { systemResourceAdmitCommand, type SystemResourceAdmitParams, type SystemResourceAdmitReply } from "./system-resource-admit";
+import { systemResourceReleaseCommand, type SystemResourceReleaseParams, type SystemResourceReleaseReply } from "./system-resource-release";
 import { systemResourcesCommand, type SystemResourcesParams, type SystemResourcesReply } from "./system-resources";
 
 /** Every command of the contract: what it takes and what the core replies. */
@@ -52,6 +53,7 @@ export type CommandMap = {
   "system/pressure-history": { params: SystemPressureHistoryParams; result: SystemPressureHistoryReply };
   "system/pressure-trends": { params: SystemPressureTrendsParams; result: SystemPressureTrendsReply };
   "system/resource-admit": { params: SystemResourceAdmitParams; result: SystemResourceAdmitReply };
+  "system/resource-release": { params: SystemResourceReleaseParams; result: SystemResourceReleaseReply };
   "system/resources": { params: SystemResourcesParams; result: SystemResourcesReply };
 };
 
@@ -82,5 +84,6 @@ export const COMMANDS: { readonly [C in keyof CommandMap]: CommandDescriptor<Com
   "system/pressure-history": systemPressureHistoryCommand,
   "system/pressure-trends": systemPressureTrendsCommand,
   "system/resource-admit": systemResourceAdmitCommand,
+  "system/resource-release": systemResourceReleaseCommand,
   "system/resources": systemResourcesCommand,
 });

@@ -23,4 +23,5 @@ export type { SystemPressureBrokerStateParams, SystemPressureBrokerStateReply, S
 export type { SystemPressureHistoryParams, SystemPressureHistoryReply, SystemPressureHistoryResult } from "./system-pressure-history";
 export type { SystemPressureTrendsParams, SystemPressureTrendsReply, SystemPressureTrendsResult } from "./system-pressure-trends";
 export type { SystemResourceAdmitParams, SystemResourceAdmitReply, SystemResourceAdmitResult } from "./system-resource-admit";
+export type { SystemResourceReleaseParams, SystemResourceReleaseReply, SystemResourceReleaseResult } from "./system-resource-release";
 export type { SystemResourcesParams, SystemResourcesReply, SystemResourcesResult } from "./system-resources";

@@ -19,7 +19,7 @@ tier: string,
  */
 projectedBytes: number, 
 /**
- * How long the ticket should hold, in milliseconds; of no effect while the core only checks and holds nothing.
+ * How long the bytes are reserved, in milliseconds, a day at most: until then, or until the ticket is released, they count as used for whoever else asks. Without it nothing is reserved, nor over a connection that may only read.
  */
 ttlMs?: number | undefined, 
 /**
