@@ -29,6 +29,11 @@ export class ConnectionEnd {
    */
   begin(isStallWatched: boolean): void {
     const { socket, host } = this;
+    if (socket.readableEnded && socket.writableLength === 0) {
+      // Both sides have said all: the system still delivers what it has, and closing costs half of ending first.
+      socket.destroy();
+      return;
+    }
     socket.end();
     socket.resume();
     if (socket.writableLength === 0) {

@@ -17,8 +17,8 @@ const FIRST_BUCKETS = 16;
  * nothing of one that was answered is left behind (see `DeadlineList` for what the tables of Sets and Maps do here).
  */
 export class InFlightRequests {
-  /** The first of each bucket; their number is a power of two. */
-  #buckets: (PendingRequest | null)[] = newBuckets(FIRST_BUCKETS);
+  /** The first of each bucket; their number is a power of two, or there are none before the first request waits. */
+  #buckets: (PendingRequest | null)[] = [];
   #size = 0;
 
   constructor(private readonly host: InFlightHost) {}
@@ -29,6 +29,7 @@ export class InFlightRequests {
 
   /** Whether a request of this id waits. */
   hasId(requestId: number): boolean {
+    if (this.#size === 0) return false;
     let entry = this.#buckets[this.#indexOf(requestId)] ?? null;
     while (entry !== null && entry.requestId !== requestId) entry = entry.nextInBucket;
     return entry !== null;
@@ -84,7 +85,7 @@ export class InFlightRequests {
 
   #grow(): void {
     const all = this.list();
-    this.#buckets = newBuckets(this.#buckets.length * 2);
+    this.#buckets = newBuckets(Math.max(FIRST_BUCKETS, this.#buckets.length * 2));
     for (const request of all) this.#link(request);
   }
 
