@@ -5,6 +5,7 @@ import { BufferSink } from "./buffer-sink.js";
 import { CommandError } from "./command-error.js";
 import { ConnectionError } from "./connection-error.js";
 import type { CoreRequest, Flow } from "./core-request.js";
+import { type Deadlines, Expiring } from "./deadlines.js";
 import type { Endpoint } from "./endpoint.js";
 import { type AttachmentSink, FrameDecoder } from "./frame-decoder.js";
 import { decodeMessage, type Message, parseRun, toMessage } from "./message-decoder.js";
@@ -18,6 +19,12 @@ export interface ConnectionLimits {
   readonly maxFrameBytes: number;
   /** Requests in flight at once; more have to wait. */
   readonly maxInFlight: number;
+}
+
+/** What a connection needs of its client. */
+export interface ConnectionPort {
+  readonly limits: ConnectionLimits;
+  readonly deadlines: Deadlines;
   /** Polls for replies, where that is asked for. */
   readonly spin: LoopSpin | null;
 }
@@ -40,6 +47,17 @@ const MAX_BATCH_CHARS = 256 * 1024;
 /** With more in flight, replies come so thick that neither side sleeps: polling would only take from who works. */
 const FEW_IN_FLIGHT = 4;
 
+/** Until when it has to be connected; a process doesn't live on for that. */
+class ConnectDeadline extends Expiring {
+  constructor(override readonly expire: () => void) {
+    super();
+  }
+
+  override get keepsAlive(): boolean {
+    return false;
+  }
+}
+
 /** One socket to the core, from connecting to its end; it never connects twice, nor keeps the process alive. */
 export class Connection {
   readonly #socket: Socket;
@@ -48,7 +66,7 @@ export class Connection {
   /** Whose attachment is under way. */
   #receiving: CoreRequest | null = null;
   #reading: Uint8Array | null = null;
-  readonly #connectTimer: NodeJS.Timeout;
+  readonly #connecting: ConnectDeadline;
   #isOpen = false;
   #isHealthy = false;
   #isDone = false;
@@ -59,9 +77,10 @@ export class Connection {
 
   constructor(
     private readonly endpoint: Endpoint,
-    private readonly limits: ConnectionLimits,
+    private readonly port: ConnectionPort,
     private readonly owner: ConnectionOwner,
   ) {
+    const { limits, deadlines } = port;
     this.#decoder = new FrameDecoder(
       {
         onRun: (json, frames) => this.#onRun(parseRun(json, frames)),
@@ -72,17 +91,18 @@ export class Connection {
       },
       limits.maxFrameBytes,
     );
+    // A core has work as soon as this has happened: what can be done meanwhile is done behind it.
     const socket = connect(toConnectOptions(endpoint, this.#toReadOptions()));
     this.#socket = socket;
     socket.unref();
     if (endpoint.kind === "tcp") socket.setNoDelay(true);
     const { connectTimeoutMs } = limits;
-    this.#connectTimer = setTimeout(() => {
+    this.#connecting = new ConnectDeadline(() => {
       this.close(
         new ConnectionError("timeout", `${endpoint.url} didn't accept within ${connectTimeoutMs} ms`),
       );
-    }, connectTimeoutMs);
-    this.#connectTimer.unref();
+    });
+    deadlines.add(this.#connecting, connectTimeoutMs);
     socket.on("connect", () => this.#onConnect());
     socket.on("drain", () => this.owner.onRoom());
     socket.on("error", (error) => this.close(toConnectionError(error, endpoint, this.#isOpen)));
@@ -118,7 +138,7 @@ export class Connection {
       const batch = this.#takeBatch(waiting);
       if (batch === "") return;
       this.#socket.write(batch);
-      if (this.#pending.size <= FEW_IN_FLIGHT) this.limits.spin?.begin();
+      if (this.#pending.size <= FEW_IN_FLIGHT) this.port.spin?.begin();
     }
   }
 
@@ -144,7 +164,7 @@ export class Connection {
   /** Ends a connection that is idle, without a word. */
   discard(): void {
     this.#isDone = true;
-    clearTimeout(this.#connectTimer);
+    this.port.deadlines.delete(this.#connecting);
     this.#socket.destroy();
   }
 
@@ -168,7 +188,7 @@ export class Connection {
   #takeBatch(waiting: RequestQueue): string {
     let batch = "";
     for (let request = waiting.first; request !== null; request = waiting.first) {
-      if (this.#pending.size >= this.limits.maxInFlight || batch.length >= MAX_BATCH_CHARS) break;
+      if (this.#pending.size >= this.port.limits.maxInFlight || batch.length >= MAX_BATCH_CHARS) break;
       waiting.delete(request);
       const id = this.#pending.add(request);
       request.sendCount += 1;
@@ -181,7 +201,7 @@ export class Connection {
   #onConnect(): void {
     if (this.#isDone) return;
     this.#isOpen = true;
-    clearTimeout(this.#connectTimer);
+    this.port.deadlines.delete(this.#connecting);
     this.owner.onOpen();
   }
 
@@ -198,7 +218,7 @@ export class Connection {
 
   #onRead(bytes: number): void {
     if (this.#isDone || this.#reading === null) return;
-    this.limits.spin?.end();
+    this.port.spin?.end();
     try {
       this.#decoder.read(bytes, this.#reading);
     } catch (error) {

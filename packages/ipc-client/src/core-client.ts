@@ -19,12 +19,15 @@ import { type Endpoint, resolveEndpoint } from "./endpoint.js";
 import { EventHub } from "./event-hub.js";
 import type { EventStream, EventStreamOptions } from "./event-stream.js";
 import { KeepAlive } from "./keep-alive.js";
-import { DEFAULT_RECONNECT_LIMITS } from "./reconnect-policy.js";
 import { readToken, toTokenSource } from "./token.js";
 import { type EncodedRequest, isLongerThan, RequestEncoder, type RequestParams } from "./request-encoder.js";
 
 const nowMs = (): number => performance.now();
+/** What it keeps of a command is the same for all clients. */
+const encoder = new RequestEncoder();
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+type ClientSettings = typeof DEFAULT_CLIENT_OPTIONS;
 
 /** How requests reach the core, and how their attachments are taken. */
 interface RequestPath {
@@ -52,14 +55,15 @@ const NOBODY: CoreLinkOwner = {
 export class CoreClient implements CommandCaller {
   /** Where its core listens. */
   readonly endpoint: Endpoint;
-  readonly #settings: typeof DEFAULT_CLIENT_OPTIONS;
-  readonly #encoder = new RequestEncoder();
+  readonly #settings: ClientSettings;
   readonly #deadlines = new Deadlines(nowMs);
   readonly #keepAlive = new KeepAlive();
   readonly #linkOptions: CoreLinkOptions;
   readonly #link: CoreLink;
   readonly #path: RequestPath;
-  readonly #events: EventHub;
+  /** Made with the first subscription. */
+  #events: EventHub | null = null;
+  #isClosed = false;
   /** The connections of replies that are streamed. */
   readonly #streams = new Set<CoreLink>();
 
@@ -67,37 +71,28 @@ export class CoreClient implements CommandCaller {
   constructor({ url, env = process.env, token, ...options }: CoreClientOptions = {}) {
     this.endpoint = resolveEndpoint(env, url);
     const tokenSource = toTokenSource(this.endpoint, env, token);
-    const settings = { ...DEFAULT_CLIENT_OPTIONS, ...withoutUndefined(options) };
+    const settings = toSettings(options);
     this.#settings = settings;
     this.#linkOptions = {
       endpoint: this.endpoint,
-      connection: { ...settings, spin: settings.lowLatency ? createLoopSpin() : null },
-      reconnect: { ...DEFAULT_RECONNECT_LIMITS, reconnectForMs: settings.reconnectForMs },
+      connection: {
+        limits: settings,
+        deadlines: this.#deadlines,
+        spin: settings.lowLatency ? createLoopSpin() : null,
+      },
+      reconnectForMs: settings.reconnectForMs,
       maxWaiting: settings.maxWaiting,
       greeting: () => (tokenSource === null ? null : this.#toGreeting(readToken(tokenSource))),
       nowMs,
       random: Math.random,
     };
     this.#link = new CoreLink(this.#linkOptions, {
-      onOpen: () => this.#events.onOpen(),
-      onEvent: (name, data) => this.#events.onEvent(name, data),
-      onLost: (dropped) => this.#events.onLost(dropped),
-      onUnreachable: (error) => this.#events.endAll(error),
+      onOpen: () => this.#events?.onOpen(),
+      onEvent: (name, data) => this.#events?.onEvent(name, data),
+      onLost: (dropped) => this.#events?.onLost(dropped),
+      onUnreachable: (error) => this.#events?.endAll(error),
     });
     this.#path = { link: this.#link, owner: this.#ownerOver(this.#link) };
-    this.#events = new EventHub({
-      isOpen: () => this.#link.isOpen,
-      retain: () => {
-        this.#keepAlive.acquire();
-        this.#link.retain();
-      },
-      release: () => {
-        this.#keepAlive.release();
-        this.#link.release();
-      },
-      subscribe: (events) => this.call("events/subscribe", { events }),
-      unsubscribe: (events) => this.call("events/unsubscribe", { events }),
-    });
   }
 
   /** Frames so far that answered nothing: late, repeated or unknown ids. */
@@ -170,7 +165,7 @@ export class CoreClient implements CommandCaller {
     const command = "session/authenticate";
     const ignore = (): void => undefined;
     const { requestTimeoutMs: timeoutMs } = this.#settings;
-    const encoded = this.#encoder.encode(command, { token });
+    const encoded = encoder.encode(command, { token });
     const parts = { command, encoded, idempotent: false, timeoutMs };
     return new CoreRequest(
       { ...parts, decode: ignore, resolve: ignore, reject: ignore },
@@ -183,13 +178,17 @@ export class CoreClient implements CommandCaller {
    * missed something; it keeps the process alive until it ends.
    */
   events<E extends EventName>(name: E, options: EventStreamOptions = {}): EventStream<CoreEvents[E]> {
+    this.#events ??= this.#openHub();
     return this.#events.open(name, options);
   }
 
   /** Closes the connection for good: requests fail with `closed`, streams end. Resolves when nothing is left open. */
   async close(): Promise<void> {
-    this.#events.close();
-    await Promise.all([this.#link, ...this.#streams].map((link) => link.close()));
+    this.#isClosed = true;
+    this.#events?.close();
+    const closing = this.#link.close();
+    if (this.#streams.size > 0) await Promise.all([...this.#streams].map((link) => link.close()));
+    await closing;
     this.#deadlines.clear();
     this.#keepAlive.close();
   }
@@ -227,7 +226,6 @@ export class CoreClient implements CommandCaller {
       };
       const request = new CoreRequest(parts, owner);
       const now = nowMs();
-      this.#keepAlive.acquire();
       this.#deadlines.add(request, timeoutMs, now);
       link.submit(request, now);
     });
@@ -238,13 +236,30 @@ export class CoreClient implements CommandCaller {
       onSettled: (request) => {
         this.#deadlines.delete(request);
         link.withdraw(request);
-        this.#keepAlive.release();
       },
     };
   }
 
+  #openHub(): EventHub {
+    const hub = new EventHub({
+      isOpen: () => this.#link.isOpen,
+      retain: () => {
+        this.#keepAlive.acquire();
+        this.#link.retain();
+      },
+      release: () => {
+        this.#keepAlive.release();
+        this.#link.release();
+      },
+      subscribe: (events) => this.call("events/subscribe", { events }),
+      unsubscribe: (events) => this.call("events/unsubscribe", { events }),
+    });
+    if (this.#isClosed) hub.close();
+    return hub;
+  }
+
   #encode(command: string, params: RequestParams): EncodedRequest {
-    const encoded = this.#encoder.encode(command, params);
+    const encoded = encoder.encode(command, params);
     const { maxRequestBytes } = this.#settings;
     if (!isLongerThan(encoded, maxRequestBytes)) return encoded;
     throw new ConnectionError("tooLarge", `${command}: the request is longer than ${maxRequestBytes} bytes`);
@@ -259,8 +274,12 @@ function toReplyStream(result: unknown, attachment: AttachmentStream | null): Co
   };
 }
 
-/** An option that is given as undefined is not given. */
-function withoutUndefined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+/** The defaults but for what is given; an option that is given as undefined is not given. */
+function toSettings(options: {
+  [K in keyof ClientSettings]?: ClientSettings[K] | undefined;
+}): ClientSettings {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return given.length === 0
+    ? DEFAULT_CLIENT_OPTIONS
+    : { ...DEFAULT_CLIENT_OPTIONS, ...Object.fromEntries(given) };
 }

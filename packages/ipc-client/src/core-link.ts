@@ -1,15 +1,16 @@
-import { Connection, type ConnectionLimits } from "./connection.js";
+import { Connection, type ConnectionPort } from "./connection.js";
 import { ConnectionError } from "./connection-error.js";
 import type { CoreRequest } from "./core-request.js";
 import type { Endpoint } from "./endpoint.js";
 import { RequestQueue } from "./request-queue.js";
-import { decideReconnect, type ReconnectLimits } from "./reconnect-policy.js";
+import { decideReconnect, DEFAULT_RECONNECT_LIMITS } from "./reconnect-policy.js";
 
 /** How a link behaves. */
 export interface CoreLinkOptions {
   readonly endpoint: Endpoint;
-  readonly connection: ConnectionLimits;
-  readonly reconnect: ReconnectLimits;
+  readonly connection: ConnectionPort;
+  /** How long a request waits for a core that was there and is away. */
+  readonly reconnectForMs: number;
   /** Requests that wait for a connection or for room on it. */
   readonly maxWaiting: number;
   /** What is sent first on each new connection, if anything. Throws a ConnectionError where that can't be told. */
@@ -109,7 +110,10 @@ export class CoreLink {
       // An error costs a stack trace: none where it would be nobody's.
       if (connection?.isIdle === true) connection.discard();
       else connection?.close(new ConnectionError("closed", CLOSED));
-      for (const request of [...this.#waiting]) request.failWith("closed", CLOSED);
+      for (let request = this.#waiting.first; request !== null; request = this.#waiting.first) {
+        this.#waiting.delete(request);
+        request.failWith("closed", CLOSED);
+      }
     }
     await connection?.closed();
   }
@@ -193,11 +197,7 @@ export class CoreLink {
     const nowMs = this.options.nowMs();
     let delayMs = Infinity;
     for (const request of [...this.#waiting]) {
-      const decision = this.#decide(
-        error,
-        nowMs - request.waitingSinceMs,
-        this.options.reconnect.reconnectForMs,
-      );
+      const decision = this.#decide(error, nowMs - request.waitingSinceMs, this.options.reconnectForMs);
       if (decision.kind === "stop") request.failWith(error.code, error.message, error);
       else delayMs = Math.min(delayMs, decision.delayMs);
     }
@@ -226,7 +226,8 @@ export class CoreLink {
       error: error.code,
       everConnected: this.#everConnected,
     };
-    return decideReconnect(state, { ...this.options.reconnect, reconnectForMs }, this.options.random());
+    const limits = { ...DEFAULT_RECONNECT_LIMITS, reconnectForMs };
+    return decideReconnect(state, limits, this.options.random());
   }
 
   #retry(): void {

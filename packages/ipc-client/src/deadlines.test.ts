@@ -14,6 +14,12 @@ class Item extends Expiring {
   }
 }
 
+class Unawaited extends Item {
+  override get keepsAlive(): boolean {
+    return false;
+  }
+}
+
 describe("Deadlines", () => {
   beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
   afterEach(() => void vi.useRealTimers());
@@ -44,6 +50,30 @@ describe("Deadlines", () => {
     expect(setTimer).toHaveBeenCalledTimes(1);
     setTimer.mockRestore();
     deadlines.clear();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("keeps the process alive while one of those that do so waits, and not for others", () => {
+    const setTimer = vi.spyOn(globalThis, "setTimeout");
+    const deadlines = new Deadlines(() => Date.now());
+    const isAlive = (): boolean => (setTimer.mock.results.at(-1)?.value as NodeJS.Timeout).hasRef();
+    const [other, first, second] = [new Unawaited(), new Item(), new Item()];
+    deadlines.add(other, 50);
+    expect(isAlive()).toBe(false);
+    deadlines.add(first, 500);
+    deadlines.add(second, 5_000);
+    expect([setTimer.mock.calls.length, isAlive()]).toEqual([1, true]);
+    // The timer that follows is for those that are left.
+    vi.advanceTimersByTime(100);
+    expect([setTimer.mock.calls.length, isAlive()]).toEqual([2, true]);
+    deadlines.delete(second);
+    expect(isAlive()).toBe(true);
+    deadlines.delete(first);
+    expect(isAlive()).toBe(false);
+    deadlines.add(second, 5_000);
+    expect(isAlive()).toBe(true);
+    deadlines.clear();
+    setTimer.mockRestore();
     expect(vi.getTimerCount()).toBe(0);
   });
 

@@ -16,18 +16,25 @@ export abstract class Expiring {
   previousInBucket: Expiring | null = null;
   nextInBucket: Expiring | null = null;
 
+  /** Whether the process is to be kept alive until it expires or is forgotten. */
+  get keepsAlive(): boolean {
+    return true;
+  }
+
   /** Called once when the deadline has passed. */
   abstract expire(): void;
 }
 
 /**
  * The deadlines of any number of requests on one timer: they are put into buckets of 20 ms, and the timer runs for
- * the earliest bucket only. It never keeps the process alive.
+ * the earliest bucket only. It keeps the process alive while somebody waits for one of them.
  */
 export class Deadlines {
   readonly #buckets = new Map<number, Bucket>();
   #timer: NodeJS.Timeout | null = null;
   #armedTick = Infinity;
+  /** Those that keep the process alive. */
+  #awaited = 0;
 
   constructor(private readonly nowMs: () => number) {}
 
@@ -39,7 +46,9 @@ export class Deadlines {
     item.nextInBucket = bucket.first;
     if (bucket.first !== null) bucket.first.previousInBucket = item;
     bucket.first = item;
+    if (item.keepsAlive) this.#awaited += 1;
     if (tick < this.#armedTick) this.#arm(tick);
+    else if (item.keepsAlive && this.#awaited === 1) this.#timer?.ref();
   }
 
   /** Forgets the item; it will not expire. */
@@ -54,6 +63,9 @@ export class Deadlines {
     item.nextInBucket = null;
     // The timer stays armed for the empty bucket: arming anew for each request is what this class avoids.
     if (bucket.first === null) this.#buckets.delete(bucket.tick);
+    if (!item.keepsAlive) return;
+    this.#awaited -= 1;
+    if (this.#awaited === 0) this.#timer?.unref();
   }
 
   /** Forgets everything and stops the timer. */
@@ -77,7 +89,7 @@ export class Deadlines {
     this.#armedTick = tick;
     const delayMs = Math.min(MAX_TIMER_MS, Math.max(0, tick * TICK_MS - this.nowMs()));
     this.#timer = setTimeout(() => this.#fire(), Math.ceil(delayMs));
-    this.#timer.unref();
+    if (this.#awaited === 0) this.#timer.unref();
   }
 
   #fire(): void {

@@ -1,12 +1,12 @@
 /**
- * What keeps the process alive while somebody waits for something, and lets it end otherwise. The client's sockets
- * and timers are all unref'd: this is the only place that decides.
+ * What keeps the process alive while a subscription or a stream is open, and lets it end otherwise. The client's sockets
+ * never do; its requests do by their deadlines.
  */
 export class KeepAlive {
   #count = 0;
   #timer: NodeJS.Timeout | null = null;
 
-  /** One more waits. */
+  /** One more is open. */
   acquire(): void {
     this.#count += 1;
     if (this.#count > 1) return;
@@ -14,7 +14,7 @@ export class KeepAlive {
     else this.#timer.ref();
   }
 
-  /** One fewer waits. */
+  /** One fewer is open. */
   release(): void {
     this.#count -= 1;
     if (this.#count === 0) this.#timer?.unref();
