@@ -1,4 +1,4 @@
-import { lstat, readdir, readlink, utimes } from "node:fs/promises";
+import { lstat, readdir, readFile, readlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { CacheDeletion, DirectoryPoolOptions } from "./index.js";
@@ -148,6 +148,31 @@ describe("evicting several entries", () => {
     expect(deleted.map(({ key }) => key)).toEqual(["other"]);
     expect(shortfall).toContain("model: it has changed or was used since");
     expect(await readdir(temp.path)).toEqual(["model"]);
+    await pool.close();
+  });
+
+  it("puts back, with one that is touched while others are deleted, what those after it took with them", async () => {
+    await using temp = await tempDirectory();
+    await addRevision(temp.path, REPO, "aaa", { own: ["b1", 4, 50] });
+    await addRevision(temp.path, REPO, "bbb", { own: ["b2", 4, 40], all: ["shared", 40, 30] });
+    await addRevision(temp.path, REPO, "ccc", { own: ["b3", 4, 30], all: ["shared", 40, 30] });
+    const { pool } = poolAt(temp.path, {
+      ledger: {
+        append: async ({ key }) => {
+          if (!key.endsWith("aaa")) return;
+          for (const trash of (await readdir(temp.path)).filter((name) => name.startsWith(".continuum"))) {
+            const record = await readFile(join(temp.path, trash, "record.json"), "utf8");
+            const { paths } = JSON.parse(record) as { readonly paths: readonly string[] };
+            const at = paths.indexOf(`${REPO}/blobs/b2`);
+            if (at >= 0) await utimes(join(temp.path, trash, `items/${at}`), new Date(), new Date());
+          }
+        },
+      },
+    });
+    const { deleted } = await pool.evict({ wantBytes: EVERYTHING, signal: never });
+    expect(deleted.map(({ key }) => key)).toEqual([`${REPO}/snapshots/aaa`]);
+    expect((await readdir(join(temp.path, REPO, "snapshots"))).sort()).toEqual(["bbb", "ccc"]);
+    await expectWhole(temp.path);
     await pool.close();
   });
 
