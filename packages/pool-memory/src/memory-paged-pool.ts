@@ -123,7 +123,7 @@ export class MemoryPagedPool<K, V extends object | string | number | bigint | bo
       this.#store.touch(old, this.#useTime.nowMs());
       return old.sizeBytes === sizeBytes || this.#store.resize(old, sizeBytes, this.#mayEvict);
     }
-    return this.#store.add(this.#hold(key, value, sizeBytes, 0), this.#mayEvict);
+    return this.#store.add(this.#hold(key, value, sizeBytes, 0), old, this.#mayEvict);
   }
 
   /** Takes a value out; one that is pinned is disposed of when it is released. False when there is none. */
@@ -261,7 +261,9 @@ export class MemoryPagedPool<K, V extends object | string | number | bigint | bo
     }
     if (waiting === 0) this.#dispose(value, key, "unkept");
     const entry = this.#hold(key, value, sizeBytes, pinning);
-    if (isCurrent && !this.#isClosed && waiting > 0) this.#store.add(entry, this.#mayEvict);
+    if (isCurrent && !this.#isClosed && waiting > 0) {
+      this.#store.add(entry, this.#store.find(key), this.#mayEvict);
+    }
     return { value, entry };
   }
 

@@ -85,13 +85,12 @@ export class PagedStore<K, V> {
   }
 
   /**
-   * Takes in an entry of `hold`, in place of what is under its key, if it fits beside what is pinned; `mayEvict` makes
-   * room for it. What leaves is told of when the store is right again: `onGone` may call back. Whether it was kept.
+   * Takes in an entry of `hold`, in place of what is under its key (`old`), if it fits beside what is pinned; `mayEvict`
+   * makes room for it. What leaves is told of when the store is right again: `onGone` may call back. Whether it was kept.
    */
-  add(entry: PagedEntry<K, V>, mayEvict: boolean): boolean {
+  add(entry: PagedEntry<K, V>, old: PagedEntry<K, V> | undefined, mayEvict: boolean): boolean {
     const { key, sizeBytes } = entry;
-    const old = this.#cached.get(key);
-    const isOldGone = old !== undefined && this.#takeOut(old, "replaced");
+    const isOldGone = old !== undefined && this.#detach(old, "replaced");
     const isKept = sizeBytes <= this.#room(mayEvict);
     let evicted: PagedEntry<K, V> | null = null;
     if (isKept) {
@@ -101,7 +100,7 @@ export class PagedStore<K, V> {
       this.#usedBytes += sizeBytes;
       if (entry.pinCount > 0) this.#pinnedCount += 1;
       else this.#enterOrder(entry);
-    }
+    } else if (old !== undefined) this.#cached.delete(key);
     if (isOldGone) this.#leave(old, "replaced");
     this.#leaveAll(evicted);
     if (isOldGone) this.#spareOne(old);
@@ -163,9 +162,13 @@ export class PagedStore<K, V> {
     this.#leave(entry, reason ?? "unkept");
   }
 
-  /** True when it left memory, too. */
   #takeOut(entry: PagedEntry<K, V>, reason: DisposeReason): boolean {
     this.#cached.delete(entry.key);
+    return this.#detach(entry, reason);
+  }
+
+  /** Lets go of an entry that is found by its key no longer, or not for long; true when it left memory, too. */
+  #detach(entry: PagedEntry<K, V>, reason: DisposeReason): boolean {
     if (entry.pinCount > 0) {
       entry.state = "detached";
       this.#detached.set(entry, reason);
