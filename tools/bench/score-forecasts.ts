@@ -26,7 +26,7 @@ export interface ForecastScore {
 }
 
 /** What a core remembers of a pool. */
-const KEPT_MS = 1_800_000;
+const KEPT_MS = 3_600_000;
 const SHORTEST_MS = 10_000;
 
 /** Plays traces of one kind to a forecaster, reading by reading, and asks it after every `askEvery`th of them. */

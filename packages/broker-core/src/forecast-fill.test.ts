@@ -30,7 +30,7 @@ describe("forecastFill", () => {
     expect(timeToFullMs).toBeCloseTo(401 * 5_000, -2);
   });
 
-  it("what falls back again and again is forecast only above its peaks", () => {
+  it("what falls back again and again is forecast only far above its peaks", () => {
     const teeth = (i: number): number => 0.4 + (i % 50) * 0.008;
     expect(forecastFill(fill(190, teeth)).basis).toBe("noisy");
     const above = fill(300, (i) => (i < 150 ? teeth(i) : 0.4 + (i - 150) * 0.004));
@@ -47,6 +47,37 @@ describe("forecastFill", () => {
     const { perMs } = forecastFill(fill(300, (i) => 0.1 + (i < 150 ? i * 0.001 : 0.15 + (i - 150) * 0.003)));
     // One level in which both rates met may still count.
     expect((perMs ?? 0) / (0.003 / 5_000)).toBeCloseTo(1, 1);
+  });
+
+  it("is silent in a fill that pauses again and again, until it has seen more than the pauses", () => {
+    // Half a minute of growth, half a minute of none: at twice the rate at which it fills.
+    const pausing = (i: number): number => 0.2 + (Math.floor(i / 12) * 6 + Math.min(6, i % 12)) * 0.001;
+    const said = Array.from({ length: 200 }, (_, i) => ({
+      i,
+      ms: forecastFill(fill(i + 1, pausing)).timeToFullMs,
+    })).filter(({ ms }) => ms !== null);
+    expect(said.length).toBeGreaterThan(50);
+    for (const { i, ms } of said) expect((ms ?? 0) / ((1 - pausing(i)) * 10_000_000)).toBeCloseTo(1, 0.8);
+  });
+
+  it("never takes the rise of a wave for a fill, whatever its period, its height and where it begins", () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 60, max: 3_600, noNaN: true }),
+        fc.double({ min: 0.02, max: 0.45, noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.constantFrom(1_000, 5_000, 30_000),
+        fc.integer({ min: 6, max: 720 }),
+        (periodS, height, begins, stepMs, count) => {
+          const level = (i: number): number =>
+            0.5 + height * Math.sin(2 * Math.PI * ((i * stepMs) / 1_000 / periodS + begins));
+          // Fewer than six readings in a quarter of a wave are no wave to anybody.
+          if ((periodS * 1_000) / stepMs < 24) return;
+          expect(forecastFill(fill(count, level, stepMs)).timeToFullMs).toBeNull();
+        },
+      ),
+      { numRuns: 2_000 },
+    );
   });
 
   it("never speaks of noise", () => {

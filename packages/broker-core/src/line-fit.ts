@@ -2,12 +2,20 @@ import type { FillSample } from "./forecast-fill.js";
 import { toLevels } from "./to-levels.js";
 
 const MAX_LEVELS = 32;
+/** Levels stray like their neighbours where the square of their difference is below this share of their variance; half of it would be chance. */
+const SMOOTH = 0.2;
+/** Of few levels by so many, divided by the square of their number. */
+const SMOOTH_FEW = 250;
 
 /** A straight line through readings, and how they stray from it. Variances are of the pressure, squared. */
 export interface LineFit {
   /** Growth of the pressure a ms. */
   readonly perMs: number;
   readonly spanMs: number;
+  /** Where the line is at the newest reading. */
+  readonly level: number;
+  /** How much it bends: how far levels stray from it as a share of its rise, where one strays like the next; 0 where they don't. */
+  readonly bend: number;
   /** Readings that it rests on, and what they were put together to. */
   readonly readings: number;
   readonly levels: number;
@@ -15,6 +23,8 @@ export interface LineFit {
   readonly drift: number;
   /** Variance of one reading around the line: it doesn't add up. */
   readonly noise: number;
+  /** What of that is seen from one reading to the next: the rest is teeth that are made up for. */
+  readonly trembling: number;
   /** The drift from one reading to the next alone: it sees single lumps, and not that the rate has changed. */
   readonly lumps: number;
 }
@@ -30,17 +40,24 @@ export function fitLine(samples: readonly FillSample[], from: number, minLevels:
   if (first === undefined || last === undefined || levels.length < minLevels) return null;
   const spanMs = last.monotonicMs - first.monotonicMs;
   if (spanMs <= 0) return null;
+  const newestMs = samples.at(-1)?.monotonicMs ?? 0;
   const perMs = slope(levels);
-  const stray = levels.map(
-    ({ monotonicMs, pressure }) => pressure - perMs * (monotonicMs - first.monotonicMs),
-  );
+  const raw = levels.map(({ monotonicMs, pressure }) => pressure - perMs * (monotonicMs - newestMs));
+  const level = raw.reduce((sum, each) => sum + each, 0) / raw.length;
+  const stray = raw.map((each) => each - level);
   const stepMs = spanMs / (levels.length - 1);
   const nearest = variogram(stray, 1);
-  const drift = driftOf(stray, nearest, stepMs);
   const readings = samples.length - from;
+  const products = neighbours(samples, from, perMs);
+  const trembling = Math.max(0, -products / readings);
+  const drift = driftOf(stray, nearest, stepMs);
   const noise = (Math.max(0, nearest - drift * stepMs) / 2) * (readings / levels.length);
-  const lumps = lumpsOf(samples, from, perMs);
-  return { perMs, spanMs, readings, levels: levels.length, drift, noise, lumps };
+  const lumps = (2 * Math.max(0, products)) / spanMs;
+  const squares = stray.reduce((sum, each) => sum + each ** 2, 0);
+  const isSmooth =
+    nearest * (levels.length - 1) < Math.max(SMOOTH, SMOOTH_FEW / levels.length ** 2) * squares;
+  const bend = isSmooth ? Math.sqrt(squares / levels.length) / Math.abs(perMs * spanMs) : 0;
+  return { perMs, spanMs, level, bend, readings, levels: levels.length, drift, noise, trembling, lumps };
 }
 
 /** The standard error of the slope of least squares: 6/5 of the drift over the span, and 12 of the noise. */
@@ -86,15 +103,15 @@ function variogram(stray: readonly number[], lag: number): number {
   return sum / pairs / (1 - lag / stray.length);
 }
 
-/** As the drift, of the readings themselves at lags of two and one: noise is the same in both. */
-function lumpsOf(samples: readonly FillSample[], from: number, perMs: number): number {
-  const apart = (i: number, lag: number): number => {
-    const [before, after] = [samples[i - lag], samples[i]];
-    if (before === undefined || after === undefined) return 0;
-    return after.pressure - before.pressure - perMs * (after.monotonicMs - before.monotonicMs);
-  };
-  let squares = 0;
-  for (let i = from + 2; i < samples.length; i += 1) squares += apart(i, 2) ** 2 - apart(i, 1) ** 2;
-  const spanMs = (samples.at(-1)?.monotonicMs ?? 0) - (samples[from]?.monotonicMs ?? 0);
-  return Math.max(0, squares) / spanMs;
+/** The sum of the products of steps that follow each other, but for the line: above 0 where lumps hang together, below it where readings tremble. */
+function neighbours(samples: readonly FillSample[], from: number, perMs: number): number {
+  let [sum, before] = [0, 0];
+  for (let i = from + 1; i < samples.length; i += 1) {
+    const [a, b] = [samples[i - 1], samples[i]];
+    if (a === undefined || b === undefined) continue;
+    const step = b.pressure - a.pressure - perMs * (b.monotonicMs - a.monotonicMs);
+    if (i > from + 1) sum += before * step;
+    before = step;
+  }
+  return sum;
 }

@@ -6,18 +6,20 @@ import type { PoolReading } from "./resource-pool.js";
 interface Sample {
   readonly monotonicMs: number;
   readonly usedBytes: number;
+  /** Null where the pressure is that of inodes. */
+  readonly capacityBytes: number | null;
   readonly pressure: number;
 }
 
-/** Bounds of what is kept: half an hour, give or take a third, and no more than this many readings. */
-const KEPT_MS = 1_800_000;
+/** Bounds of what is kept: an hour, give or take a third, and no more than this many readings. */
+const KEPT_MS = 3_600_000;
 const KEPT_SAMPLES = 2_400;
 
 /** Over which times its growth is looked at for the next tick, and over how many steps at least. */
 const CAUTION_MS = [15_000, 60_000];
 const CAUTION_STEPS = 3;
 
-/** A pool's readings of the last half hour, for trends and forecasts. Stale and undetected ones don't count. */
+/** A pool's readings of the last hour, for trends and forecasts. Stale and undetected ones don't count. */
 export class ReadingHistory {
   #samples: Sample[] = [];
 
@@ -32,10 +34,12 @@ export class ReadingHistory {
     if (before !== undefined && monotonicMs < before.monotonicMs) this.#samples = [];
     // Two readings of one moment have no rate between them: the newer one counts.
     if (monotonicMs === before?.monotonicMs) this.#samples.pop();
+    const { binds, pressure } = toBindingPressure(reading);
     this.#samples.push({
       monotonicMs,
       usedBytes: reading.usedBytes,
-      pressure: toBindingPressure(reading).pressure,
+      capacityBytes: binds === "bytes" ? reading.capacityBytes : null,
+      pressure,
     });
     const { length } = this.#samples;
     const first = this.#samples.findIndex((sample) => sample.monotonicMs >= monotonicMs - KEPT_MS);
@@ -44,9 +48,15 @@ export class ReadingHistory {
     if (drop > length / 4 || length > KEPT_SAMPLES) this.#samples = this.#samples.slice(drop);
   }
 
-  /** What is kept, oldest first. */
+  /** What is kept, oldest first, as shares of the newest capacity: a disk that grows hasn't been relieved. */
   get samples(): readonly FillSample[] {
-    return this.#samples;
+    const capacityBytes = this.#samples.at(-1)?.capacityBytes ?? null;
+    if (capacityBytes === null || this.#samples.every((sample) => sample.capacityBytes === capacityBytes))
+      return this.#samples;
+    return this.#samples.map((sample) => ({
+      monotonicMs: sample.monotonicMs,
+      pressure: (sample.pressure * (sample.capacityBytes ?? capacityBytes)) / capacityBytes,
+    }));
   }
 
   /**

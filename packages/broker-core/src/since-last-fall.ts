@@ -8,32 +8,37 @@ const STEPS = 6;
 /** A fall is over when so many readings are no lower. */
 const OVER = 16;
 
+/** One fall of a series, by the indices of its peak and of its lowest reading. */
+export interface Fall {
+  readonly peakAt: number;
+  readonly lowAt: number;
+}
+
 /** Where readings have risen since the last time that they fell. */
 export interface SinceFall {
   /** The index of the lowest reading after the last fall, or of its highest while it lasts; 0 when there was none. */
   readonly start: number;
-  /** The level before each fall. */
-  readonly peaks: readonly number[];
-  /** What is no more than noise. */
-  readonly margin: number;
+  readonly falls: readonly Fall[];
 }
 
 /** Finds the falls of a series: each from a peak by more than noise, however many readings it takes. */
 export function sinceLastFall(samples: readonly FillSample[]): SinceFall {
   const steps = samples.slice(1).map(({ pressure }, i) => Math.abs(pressure - (samples[i]?.pressure ?? 0)));
   const margin = Math.max(FALL, STEPS * quantile(steps, 0.5));
-  const peaks: number[] = [];
+  const falls: Fall[] = [];
   let [isFalling, high, low] = [false, -Infinity, Infinity];
   let [highAt, lowAt] = [0, 0];
   for (const [i, { pressure }] of samples.entries()) {
     if (isFalling) {
       if (pressure <= low) [low, lowAt] = [pressure, i];
-      else if (pressure - low > margin) [isFalling, high, highAt] = [false, pressure, i];
-    } else if (high - pressure > margin) {
-      peaks.push(high);
-      [isFalling, low, lowAt] = [true, pressure, i];
-    } else if (pressure > high) [high, highAt] = [pressure, i];
+      else if (pressure - low > margin) {
+        falls.push({ peakAt: highAt, lowAt });
+        [isFalling, high, highAt] = [false, pressure, i];
+      }
+    } else if (high - pressure > margin) [isFalling, low, lowAt] = [true, pressure, i];
+    else if (pressure > high) [high, highAt] = [pressure, i];
   }
+  if (isFalling) falls.push({ peakAt: highAt, lowAt });
   const lasts = isFalling && samples.length - lowAt < OVER;
-  return { start: lasts ? highAt : lowAt, peaks, margin };
+  return { start: lasts ? highAt : lowAt, falls };
 }

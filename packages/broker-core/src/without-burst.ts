@@ -18,21 +18,37 @@ export function withoutBurst(samples: readonly FillSample[]): readonly FillSampl
     ms: monotonicMs - (samples[i]?.monotonicMs ?? 0),
     change: pressure - (samples[i]?.pressure ?? 0),
   }));
-  const changes = steps.map(({ change }) => change);
-  const limit = BURST * quantile(changes.map(Math.abs), USUAL);
-  const times = steps.map(({ ms }) => ms);
-  const longestMs = GAP * quantile(times, 0.5);
-  const jumps = steps.flatMap(({ ms, change }, i) =>
-    Math.abs(change) > limit && ms <= longestMs ? [i] : [],
+  const perMs = quantile(
+    steps.map(({ ms, change }) => change / ms),
+    0.5,
   );
+  const strays = steps.map(({ ms, change }) => Math.abs(change - perMs * ms));
+  const limit =
+    BURST *
+    Math.max(
+      quantile(strays, USUAL),
+      Math.abs(perMs) *
+        quantile(
+          steps.map(({ ms }) => ms),
+          0.5,
+        ),
+    );
+  const longestMs =
+    GAP *
+    quantile(
+      steps.map(({ ms }) => ms),
+      0.5,
+    );
+  const jumps = strays.flatMap((stray, i) => (stray > limit && (steps[i]?.ms ?? 0) <= longestMs ? [i] : []));
   const [first, last] = [jumps[0], jumps.at(-1)];
   if (first === undefined || last === undefined || last - first >= LONGEST) return samples;
   // It went on meanwhile as it usually does.
-  const usual = quantile(changes, 0.5);
-  const after = samples[last + 1]?.pressure ?? 0;
-  const height = after - (samples[first]?.pressure ?? 0) - usual * (last + 1 - first);
+  const [before, after] = [samples[first], samples[last + 1]];
+  if (before === undefined || after === undefined) return samples;
+  const usual = (ms: number): number => after.pressure - perMs * (after.monotonicMs - ms);
+  const height = usual(before.monotonicMs) - before.pressure;
   return samples.map((sample, i) => {
     if (i > last) return sample;
-    return { ...sample, pressure: i > first ? after - usual * (last + 1 - i) : sample.pressure + height };
+    return { ...sample, pressure: i > first ? usual(sample.monotonicMs) : sample.pressure + height };
   });
 }
