@@ -7,8 +7,8 @@ import { type Forecaster, quantileOf, scoreForecasts } from "./score-forecasts.j
 /** The estimator was built and its constants were set while looking at these ... */
 const SEEN_SEEDS = [1, 2, 3, 4];
 /** ... and not at these. */
-const HELD_OUT_SEEDS = [9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008];
-/** Of synthetic traces, which have thousands of readings. */
+const HELD_OUT_SEEDS = [7001, 7002, 7003, 7004, 7005, 7006, 7007, 7008];
+/** Of synthetic traces, which have thousands of readings; of held-out noise the estimator is asked after each. */
 const ASK_EVERY = 5;
 
 const forecasters: Readonly<Record<string, Forecaster>> = {
@@ -28,7 +28,7 @@ export function benchForecast(): string {
     ),
     "",
     NOISE_HEAD,
-    ...noiseTable(seeds.flatMap(noiseTraces)),
+    ...noiseTable(seeds.flatMap(noiseTraces), seen ? ASK_EVERY : 1),
   ];
   return [
     "steady: from a quarter of the time to full before a reading (2 s to 4 min, five readings at least), and in each",
@@ -56,7 +56,7 @@ const FILL_HEAD = [
     "fill",
     "forecaster",
     ["steady", "forecast", "silent*", "median", "p95", "worst", "forecast", "p95", "worst"],
-    "target: p95 <= 15 % where steady",
+    "target: worst <= 15 % where steady",
   ),
   "  * readings from where it is steady to the first forecast, the median of the traces",
 ].join("\n");
@@ -66,24 +66,28 @@ function fillTable(traces: readonly FillTrace[], askEvery: number): string[] {
   return byName(traces).flatMap(([name, its]) =>
     Object.entries(forecasters).map(([whose, forecast]) => {
       const { steady, other, silentReadings } = scoreForecasts(its, forecast, askEvery);
-      const p95 = quantileOf(steady.errors, 0.95);
+      const wrong = steady.errors.filter((error) => error > TARGET).length;
       const cells = [
         percent(steady.asked / (steady.asked + other.asked)),
         percent(steady.made / steady.asked),
         Number.isNaN(quantileOf(silentReadings, 0.5)) ? "–" : String(quantileOf(silentReadings, 0.5)),
-        ...[quantileOf(steady.errors, 0.5), p95, quantileOf(steady.errors, 1)].map(percent),
+        ...[0.5, 0.95, 1].map((share) => percent(quantileOf(steady.errors, share))),
         percent(other.made / other.asked),
         ...[quantileOf(other.errors, 0.95), quantileOf(other.errors, 1)].map(percent),
       ];
-      return row(name, whose, cells, steady.made === 0 ? "–" : p95 <= TARGET ? "met" : "MISSED");
+      return row(name, whose, cells, steady.made === 0 ? "–" : wrong === 0 ? "met" : `MISSED (${wrong})`);
     }),
   );
 }
 
-function noiseTable(traces: readonly FillTrace[]): string[] {
+function noiseTable(traces: readonly FillTrace[], askEvery: number): string[] {
   return byName(traces).flatMap(([name, its]) =>
     Object.entries(forecasters).map(([whose, forecast]) => {
-      const { asked, made } = scoreForecasts(its, forecast, whose === "continuum" ? 1 : ASK_EVERY).other;
+      const { asked, made } = scoreForecasts(
+        its,
+        forecast,
+        whose === "continuum" ? askEvery : ASK_EVERY,
+      ).other;
       return row(
         name,
         whose,

@@ -1,4 +1,5 @@
 import type { FillSample } from "./forecast-fill.js";
+import { quantile } from "./quantile.js";
 
 /** A rate that few readings show beyond doubt. */
 export interface EarlyRate {
@@ -81,12 +82,13 @@ export function earlyRates(samples: readonly FillSample[], trembling: number): r
 /** How much a level trembles from one reading to the next, as a variance a ms: by three quarters of its readings, so that no burst counts. */
 export function tremblingOf(samples: readonly FillSample[]): number {
   const steps = toSteps(samples);
-  const apart = steps
-    .slice(1)
-    .map((step, i) => difference(steps[i] ?? step, step))
-    .sort((a, b) => a - b);
+  const apart = new Float64Array(Math.max(0, steps.length - 1));
+  for (let i = 1; i < steps.length; i += 1) {
+    const [before, after] = [steps[i - 1], steps[i]];
+    if (before !== undefined && after !== undefined) apart[i - 1] = difference(before, after);
+  }
   // Three quarters of the squares of a normal deviate are below 1.323 of their mean.
-  return (apart[Math.floor(apart.length * 0.75)] ?? 0) / 1.323;
+  return quantile(apart, 0.75) / 1.323;
 }
 
 /** From the newest reading back: a relief looks twice within milliseconds, and a lump between two such looks is no rate. */

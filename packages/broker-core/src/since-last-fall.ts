@@ -23,20 +23,36 @@ export interface SinceFall {
 
 /** Finds the falls of a series: each from a peak by more than noise, however many readings it takes. */
 export function sinceLastFall(samples: readonly FillSample[]): SinceFall {
-  const steps = samples.slice(1).map(({ pressure }, i) => Math.abs(pressure - (samples[i]?.pressure ?? 0)));
+  const steps = new Float64Array(Math.max(0, samples.length - 1));
+  for (let i = 1; i < samples.length; i += 1)
+    steps[i - 1] = Math.abs((samples[i]?.pressure ?? 0) - (samples[i - 1]?.pressure ?? 0));
   const margin = Math.max(FALL, STEPS * quantile(steps, 0.5));
   const falls: Fall[] = [];
-  let [isFalling, high, low] = [false, -Infinity, Infinity];
-  let [highAt, lowAt] = [0, 0];
-  for (const [i, { pressure }] of samples.entries()) {
+  let isFalling = false;
+  let high = -Infinity;
+  let low = Infinity;
+  let highAt = 0;
+  let lowAt = 0;
+  for (let i = 0; i < samples.length; i += 1) {
+    const pressure = samples[i]?.pressure ?? 0;
     if (isFalling) {
-      if (pressure <= low) [low, lowAt] = [pressure, i];
-      else if (pressure - low > margin) {
+      if (pressure <= low) {
+        low = pressure;
+        lowAt = i;
+      } else if (pressure - low > margin) {
         falls.push({ peakAt: highAt, lowAt });
-        [isFalling, high, highAt] = [false, pressure, i];
+        isFalling = false;
+        high = pressure;
+        highAt = i;
       }
-    } else if (high - pressure > margin) [isFalling, low, lowAt] = [true, pressure, i];
-    else if (pressure > high) [high, highAt] = [pressure, i];
+    } else if (high - pressure > margin) {
+      isFalling = true;
+      low = pressure;
+      lowAt = i;
+    } else if (pressure > high) {
+      high = pressure;
+      highAt = i;
+    }
   }
   if (isFalling) falls.push({ peakAt: highAt, lowAt });
   const lasts = isFalling && samples.length - lowAt < OVER;

@@ -14,32 +14,24 @@ const GAP = 6;
  * is lifted to the level after it. Where there are several, that is how it fills, and they stay.
  */
 export function withoutBurst(samples: readonly FillSample[]): readonly FillSample[] {
-  const steps = samples.slice(1).map(({ monotonicMs, pressure }, i) => ({
-    ms: monotonicMs - (samples[i]?.monotonicMs ?? 0),
-    change: pressure - (samples[i]?.pressure ?? 0),
-  }));
+  const times = new Float64Array(Math.max(0, samples.length - 1));
+  const changes = times.slice();
+  for (let i = 1; i < samples.length; i += 1) {
+    const [before, after] = [samples[i - 1], samples[i]];
+    if (before === undefined || after === undefined) continue;
+    times[i - 1] = after.monotonicMs - before.monotonicMs;
+    changes[i - 1] = after.pressure - before.pressure;
+  }
+  const usualMs = quantile(times, 0.5);
   const perMs = quantile(
-    steps.map(({ ms, change }) => change / ms),
+    changes.map((change, i) => change / (times[i] ?? 1)),
     0.5,
   );
-  const strays = steps.map(({ ms, change }) => Math.abs(change - perMs * ms));
-  const limit =
-    BURST *
-    Math.max(
-      quantile(strays, USUAL),
-      Math.abs(perMs) *
-        quantile(
-          steps.map(({ ms }) => ms),
-          0.5,
-        ),
-    );
-  const longestMs =
-    GAP *
-    quantile(
-      steps.map(({ ms }) => ms),
-      0.5,
-    );
-  const jumps = strays.flatMap((stray, i) => (stray > limit && (steps[i]?.ms ?? 0) <= longestMs ? [i] : []));
+  const strays = changes.map((change, i) => Math.abs(change - perMs * (times[i] ?? 0)));
+  const limit = BURST * Math.max(quantile(strays, USUAL), Math.abs(perMs) * usualMs);
+  const jumps: number[] = [];
+  for (const [i, stray] of strays.entries())
+    if (stray > limit && (times[i] ?? 0) <= GAP * usualMs) jumps.push(i);
   const [first, last] = [jumps[0], jumps.at(-1)];
   if (first === undefined || last === undefined || last - first >= LONGEST) return samples;
   // It went on meanwhile as it usually does.
