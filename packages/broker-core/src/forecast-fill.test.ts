@@ -80,6 +80,29 @@ describe("forecastFill", () => {
     );
   });
 
+  it("knows no more than what lies between two readings", () => {
+    // Full after 3,000 readings, read in steps of half a percent.
+    for (let count = 2_900; count < 3_000; count += 3) {
+      const stepped = (i: number): number =>
+        Math.floor((0.3 + ((i + 3_000 - count) * 0.7) / 3_000) * 200) / 200;
+      const read = fill(count, (i) => stepped(i - 3_000 + count)).slice(-720);
+      const { timeToFullMs } = forecastFill(read);
+      const trueMs = (3_000 - count + 1) * 5_000;
+      if (timeToFullMs !== null)
+        expect(Math.abs(timeToFullMs - trueMs) / trueMs, `${count}`).toBeLessThan(0.15);
+    }
+  });
+
+  it("doesn't take the first rise of a wave for a fill where readings tremble", () => {
+    const trembles = (i: number): number => 0.002 * Math.sin(i * i * 12.9898);
+    for (const periodS of [600, 900, 1_800])
+      for (let count = 16; count * 5 < periodS / 2; count += 1) {
+        const wave = (i: number): number =>
+          0.5 + 0.1 * Math.sin((2 * Math.PI * i * 5) / periodS) + trembles(i);
+        expect(forecastFill(fill(count, wave)).timeToFullMs, `${periodS} s, ${count}`).toBeNull();
+      }
+  });
+
   it("never speaks of noise", () => {
     const noise = fc.array(fc.double({ min: 0.45, max: 0.55, noNaN: true }), {
       minLength: 20,
