@@ -126,7 +126,15 @@ describeWithLab("a plan, applied by a person", { registry: true, sizeBytes: 512 
       await using client = connectCore({ url: core.url });
       const env = { CONTINUUM_CORE_URL: core.url };
 
-      const usage = await client.dockerTierUsage({ maxAgeMs: 0 });
+      // The journal takes stock beside the first answers: of what ran before the core it knows a moment later.
+      const usage = await until(
+        async () => {
+          const asked = await client.dockerTierUsage({ maxAgeMs: 0 });
+          return asked.journal.watching ? asked : undefined;
+        },
+        30_000,
+        () => "the journal doesn't watch",
+      );
       const df = await lab().df();
       expect(usage.reading).toMatchObject({ source: "engineRoot", stale: false, binds: "bytes" });
       expect(apart(usage.reading?.usedBytes ?? 0, df.usedBytes)).toBeLessThan(0.01);

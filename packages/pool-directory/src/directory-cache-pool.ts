@@ -3,6 +3,7 @@ import {
   type EvictedItem,
   type EvictionRequest,
   type EvictionResult,
+  NO_COUNTERS,
   PoolError,
   type PoolReading,
   type ResourcePool,
@@ -365,15 +366,6 @@ const ABORTED = "the eviction was aborted";
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
 }
-
-const NO_COUNTERS = {
-  entryCount: 0,
-  pinnedCount: 0,
-  hitCount: 0,
-  missCount: 0,
-  evictionCount: 0,
-  inflightCount: 0,
-};
 
 function toResult(
   items: readonly EvictedItem[],
