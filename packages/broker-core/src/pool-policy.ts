@@ -18,15 +18,16 @@ export const DEFAULT_POOL_POLICY = { actAbove: 0.8, target: 0.6, floor: 0.1, coo
 /** The longest cooldown: a pool that isn't relieved for longer than a day isn't cooling down. */
 const MAX_COOLDOWN_MS = 86_400_000;
 
-/** A policy that can't work; `field` is the setting to change. */
+/** A policy that can't work; `field` is the setting to change, `expected` what it must be. */
 export class PolicyError extends RangeError {
   override readonly name = "PolicyError";
 
   constructor(
     readonly field: keyof PoolPolicy,
-    message: string,
+    readonly expected: string,
+    given: number,
   ) {
-    super(message);
+    super(`${field} must be ${expected}, not ${given}`);
   }
 }
 
@@ -38,23 +39,22 @@ export function toPoolPolicy(given: Partial<PoolPolicy> = {}): PoolPolicy {
   for (const field of ["actAbove", "target", "floor", "stopBelow"] as const) {
     const value = policy[field];
     if (!Number.isFinite(value) || value < 0 || value > 1) {
-      throw new PolicyError(field, `${field} must be a ratio from 0 to 1, not ${value}`);
+      throw new PolicyError(field, "a ratio from 0 to 1", value);
     }
   }
   for (const field of ["actAbove", "target"] as const) {
     if (policy[field] === 0)
-      throw new PolicyError(field, `${field} must be above 0: no pool can be relieved below empty`);
+      throw new PolicyError(field, "above 0, as no pool can be relieved below empty", policy[field]);
   }
   if (policy.target >= policy.actAbove) {
-    throw new PolicyError("target", `target (${policy.target}) must be below actAbove (${policy.actAbove})`);
+    throw new PolicyError("target", `below actAbove (${policy.actAbove})`, policy.target);
   }
   if (policy.stopBelow < policy.target || policy.stopBelow >= policy.actAbove) {
     const range = `from target (${policy.target}) to below actAbove (${policy.actAbove})`;
-    throw new PolicyError("stopBelow", `stopBelow (${policy.stopBelow}) must lie ${range}`);
+    throw new PolicyError("stopBelow", range, policy.stopBelow);
   }
   if (!(policy.cooldownMs >= 0 && policy.cooldownMs <= MAX_COOLDOWN_MS)) {
-    const range = `milliseconds from 0 to ${MAX_COOLDOWN_MS}`;
-    throw new PolicyError("cooldownMs", `cooldownMs must be ${range}, not ${policy.cooldownMs}`);
+    throw new PolicyError("cooldownMs", `milliseconds from 0 to ${MAX_COOLDOWN_MS}`, policy.cooldownMs);
   }
   return policy;
 }

@@ -224,7 +224,9 @@ function toPolicy(
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     const field = ownField(error.field, own);
-    throw invalidParam("system/pool-register", field, error.message, own[field] ?? "the core's");
+    // What is wrong of the field itself needs its name no second time.
+    const expected = field === error.field ? error.expected : error.message;
+    throw invalidParam("system/pool-register", field, expected, own[field] ?? "the core's");
   }
 }
 
