@@ -12,7 +12,7 @@ interface LabOwner {
 }
 
 /** Start time of a process in clock ticks since boot (field 22 of its stat); null when it is gone or a zombie. */
-function readStartTicks(pid: number, procDir = "/proc"): string | null {
+export function readStartTicks(pid: number, procDir = "/proc"): string | null {
   try {
     return parseStartTicks(readFileSync(join(procDir, String(pid), "stat"), "utf8"));
   } catch {

@@ -1,11 +1,11 @@
 import { systemClock } from "@continuum/broker-core";
 import Database from "libsql";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { eachInDirectory } from "../testing/state-fixtures.js";
 import { MIGRATIONS } from "./migrations.js";
 import { openState } from "./open-state.js";
 import { StateFile } from "./state-file.js";
@@ -35,17 +35,8 @@ const VERSION_1 = `
       "outcome":"deleted","detail":null,"claimedBytes":10,"measuredBytes":9,"restoreReference":null}');
 `;
 
-/** Where syncing costs nothing, if there is such a place. */
-const fastTemporary = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-
-let dir: string;
-const path = (): string => join(dir, "state.db");
-beforeEach(() => {
-  dir = mkdtempSync(join(fastTemporary, "continuum-migrations-"));
-});
-afterEach(() => {
-  rmSync(dir, { recursive: true, force: true });
-});
+const directory = eachInDirectory();
+const path = (): string => join(directory(), "state.db");
 function make(sql: string): void {
   const db = new Database(path());
   db.exec("PRAGMA journal_mode = PERSIST");
@@ -56,7 +47,7 @@ function make(sql: string): void {
 describe("a state of an older core", () => {
   it("is taken over as it is, and takes what is new", () => {
     make(VERSION_1);
-    const state = openState({ directory: dir, log, clock: systemClock });
+    const state = openState({ directory: directory(), log, clock: systemClock });
     expect(state.notes).toEqual([]);
     expect(state.load()).toMatchObject({ marker: { engineId: "E", gapCount: 2 } });
     expect(state.load().uses.get("sha256:a")).toMatchObject({ useCount: 1 });
@@ -64,7 +55,7 @@ describe("a state of an older core", () => {
     const at = { usedBytes: 1, capacityBytes: 2, pressure: 0.5 };
     state.write({ documents: new Map([["a/b", 1]]), readings: [{ pool: "p", atMs: 60_001, ...at }] });
     state.close();
-    const again = openState({ directory: dir, log, clock: systemClock });
+    const again = openState({ directory: directory(), log, clock: systemClock });
     const query = { pool: "p", fromMs: 0, toMs: 1e12, limit: 9 };
     expect(again.documents("a")).toEqual(new Map([["b", 1]]));
     expect(again.series({ ...query, resolution: "minute" })).toMatchObject([{ atMs: 60_000, samples: 1 }]);
@@ -108,7 +99,7 @@ describe("a state of a newer core", () => {
   it("is left byte for byte as it is, and said", () => {
     make(`${VERSION_1} PRAGMA user_version = ${MIGRATIONS.length + 1}; CREATE TABLE from_the_future (x);`);
     const before = readFileSync(path());
-    const state = openState({ directory: dir, log, clock: systemClock });
+    const state = openState({ directory: directory(), log, clock: systemClock });
     expect(state.isDurable).toBe(false);
     expect(state.problem?.text).toContain(`is of version ${MIGRATIONS.length + 1}`);
     state.write({ documents: new Map([["a/b", 1]]), readings: [] });

@@ -1,8 +1,7 @@
 import fc from "fast-check";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
+import { eachInDirectory } from "../testing/state-fixtures.js";
 import { MemoryRecords } from "./memory-records.js";
 import {
   KEPT_MS,
@@ -30,22 +29,15 @@ const reading = (pool: string, atMs: number, given: Partial<KeptReading> = {}): 
 const everything = (store: RecordStore, pool: string, resolution: Resolution) =>
   store.series({ pool, resolution, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER, limit: 1_000_000 });
 
-/** Where syncing costs nothing, if there is such a place. */
-const fastTemporary = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-
-let dir: string;
+const directory = eachInDirectory();
 let opened: StateFile[] = [];
 let names = 0;
-beforeEach(() => {
-  dir = mkdtempSync(join(fastTemporary, "continuum-records-"));
-});
 afterEach(() => {
   for (const file of opened) file.close();
   opened = [];
-  rmSync(dir, { recursive: true, force: true });
 });
 function openFile(options: { readonly maxPages?: number } = {}): StateFile {
-  const file = new StateFile(join(dir, `state-${(names += 1)}.db`), options);
+  const file = new StateFile(join(directory(), `state-${(names += 1)}.db`), options);
   opened.push(file);
   return file;
 }

@@ -34,7 +34,12 @@ export async function startTestCore(
   const core = createCore(config, { dockerPool: pool, ...coreOptions });
   const clients: RawClient[] = [];
   const socketPath = join(home.path, "core.sock");
-  await core.start();
+  try {
+    await core.start();
+  } catch (error) {
+    await home[Symbol.asyncDispose]();
+    throw error;
+  }
   return {
     core,
     pool,

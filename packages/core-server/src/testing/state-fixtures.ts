@@ -1,6 +1,6 @@
 import { ManualClock } from "@continuum/broker-core/testing";
 import type { ImageUse, JournalMarker, LedgerEntry } from "@continuum/pool-docker";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect } from "vitest";
@@ -51,8 +51,8 @@ export const line = (id: string, evictionId = "e"): Omit<LedgerEntry, "sequence"
   restoreReference: null,
 });
 
-/** Where syncing costs nothing, if there is such a place. */
-export const fastTemporary = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+/** Where syncing costs nothing, if there is such a place: the test run's directory in memory. */
+export const fastTemporary = process.env["CONTINUUM_TEST_MEMORY_DIR"] ?? tmpdir();
 
 /** A directory for each test of the file that calls this, removed behind it; gives its path. */
 export function eachInDirectory(): () => string {

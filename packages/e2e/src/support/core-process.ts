@@ -50,7 +50,20 @@ export async function startCore(options: CoreProcessOptions = {}): Promise<CoreP
     child[name].on("data", (chunk: string) => (output[name] += chunk));
   }
   const said = (): string => `--- stdout\n${output.stdout}--- stderr\n${output.stderr}`;
-  if (options.waitUntilUp !== false) await untilAccepting(child, socketPath, said);
+  const dispose = async (): Promise<void> => {
+    const exited = exitOf(child);
+    child.kill("SIGKILL");
+    await exited;
+    if (options.home === undefined) await rm(home, { recursive: true, force: true });
+  };
+  if (options.waitUntilUp !== false) {
+    try {
+      await untilAccepting(child, socketPath, said);
+    } catch (error) {
+      await dispose();
+      throw error;
+    }
+  }
 
   return {
     pid: child.pid ?? 0,
@@ -71,12 +84,7 @@ export async function startCore(options: CoreProcessOptions = {}): Promise<CoreP
       return { ...(await exited), tookMs: performance.now() - started };
     },
     exit: () => exitOf(child),
-    [Symbol.asyncDispose]: async () => {
-      const exited = exitOf(child);
-      child.kill("SIGKILL");
-      await exited;
-      if (options.home === undefined) await rm(home, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: dispose,
   };
 }
 
