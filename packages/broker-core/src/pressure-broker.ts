@@ -195,7 +195,7 @@ export class PressureBroker {
     return this.#snapshot.snapshot;
   }
 
-  /** How each pool moved over the last `windowMs`; at most the last ten minutes are known. */
+  /** How each pool moved over the last `windowMs`; at most the last hour is known. */
   trends(windowMs: number): PressureTrends {
     const nowMs = this.#clock.monotonicMs();
     const trends = [...this.#slots].flatMap(
