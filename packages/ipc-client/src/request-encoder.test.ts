@@ -36,9 +36,16 @@ describe("RequestEncoder", () => {
     expect(() => line("a", params as unknown as Record<string, unknown>)).toThrow(TypeError);
   });
 
-  it("keeps a bounded number of heads", () => {
+  it("keeps heads, bounded in number and in length", () => {
     const encoder = new RequestEncoder();
-    for (let i = 0; i < 1000; i += 1) expect(encoder.encode(`c${i}`, {}).head).toContain(`"c${i}"`);
+    // What is kept is the same object again.
+    const isKept = (command: string): boolean => encoder.encode(command, {}) === encoder.encode(command, {});
+    expect(isKept("c".repeat(2_000))).toBe(false);
+    const commands = Array.from({ length: 300 }, (_, i) => `c${i}`);
+    expect(commands.filter(isKept)).toEqual(commands.slice(0, 256));
+    expect(commands.map((command) => encoder.encode(command, {}).head)).toEqual(
+      commands.map((command) => `{"command":"${command}","requestId":`),
+    );
   });
 });
 

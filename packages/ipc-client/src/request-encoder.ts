@@ -11,8 +11,9 @@ export interface EncodedRequest {
 
 /** A request's longest possible id, in bytes. */
 const MAX_ID_BYTES = 10;
-/** Callers may send commands of any name: what is kept of them is bounded. */
+/** Callers may send commands of any name: what is kept of them is bounded, in number and in length. */
 const MAX_KEPT_HEADS = 256;
+const MAX_KEPT_HEAD_CHARS = 1024;
 
 /** Turns requests into lines. The part that is the same for every request of a command is built once. */
 export class RequestEncoder {
@@ -45,7 +46,8 @@ export class RequestEncoder {
     const kept = this.#heads.get(command);
     if (kept !== undefined) return kept;
     const bare = { head: `{"command":${JSON.stringify(command)},"requestId":`, tail: "}\n" };
-    if (this.#heads.size < MAX_KEPT_HEADS) this.#heads.set(command, bare);
+    const isKept = this.#heads.size < MAX_KEPT_HEADS && bare.head.length <= MAX_KEPT_HEAD_CHARS;
+    if (isKept) this.#heads.set(command, bare);
     return bare;
   }
 }

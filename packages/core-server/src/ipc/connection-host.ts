@@ -5,9 +5,9 @@ import type { DeadlineList } from "./deadline-list.js";
 import type { IpcConnection } from "./ipc-connection.js";
 import type { IpcLimits } from "./ipc-limits.js";
 import type { IpcLoad } from "./ipc-load.js";
-import type { SuccessHeads } from "./success-heads.js";
 import type { PendingRequest } from "./pending-request.js";
 import type { Session } from "./session.js";
+import type { SuccessHeads } from "./success-heads.js";
 import type { Turns } from "./turns.js";
 import type { WaitingAttachment } from "./waiting-attachment.js";
 
